@@ -1,0 +1,79 @@
+"""Every error petriflow raises, by whose hands can mend it.
+
+* the author of a model: `NetError`, `CompositionError`, `GuardError`, `DefinitionError`
+* the caller of the token game: `NotEnabled`, `NotEnoughTokens`
+* the data of a case: `VariableError`, `VariableConflict`, `NoBranchEnabled`
+* the author of a task body: `TaskError`
+* whoever runs an engine: `NotProvenSound`, `StoreError`, `UnknownCase`
+* whoever draws: `DrawingError`
+
+A message names the element, says what is wrong and what to do. Verdicts are values, never errors.
+"""
+
+from __future__ import annotations
+
+
+class PetriflowError(Exception):
+    """The root of every exception that petriflow raises on purpose."""
+
+
+class NetError(PetriflowError):
+    """A net is not well formed: a double name, an arc to an unknown place, a weight below one."""
+
+
+class WorkflowNetError(NetError):
+    """A net has no single source or no single sink, so soundness is not defined for it."""
+
+
+class NotEnabled(PetriflowError):
+    """A transition was fired in a marking that does not enable it."""
+
+
+class NotEnoughTokens(PetriflowError, ArithmeticError):
+    """A marking was subtracted from one that does not contain it."""
+
+
+class CompositionError(PetriflowError):
+    """Fragments do not fit together: wrong ports, wrong numbers, two tasks of one name."""
+
+
+class DefinitionError(PetriflowError):
+    """A task, a workflow or a model file is not defined as it must be."""
+
+
+class GuardError(PetriflowError):
+    """A guard cannot be read, uses an unknown name, or failed when it was evaluated."""
+
+
+class NoBranchEnabled(PetriflowError):
+    """No guard of a choice was true, and it has no `otherwise`; the token stays before it."""
+
+
+class VariableError(PetriflowError):
+    """A variable's value cannot be stored or does not fit the variables' model."""
+
+
+class VariableConflict(VariableError):
+    """Two concurrent steps wrote different values to one variable whose policy is `error`."""
+
+
+class TaskError(PetriflowError):
+    """A task body returned something that is not a mapping of updates, timed out, or failed."""
+
+
+class NotProvenSound(PetriflowError):
+    """An engine was given a workflow that is unsound, or whose soundness is unknown."""
+
+
+class StoreError(PetriflowError):
+    """The store of cases cannot be opened, read or written."""
+
+
+class UnknownCase(PetriflowError, KeyError):
+    """No case of this id is in the store."""
+
+    __str__ = Exception.__str__  # KeyError would print the message's repr
+
+
+class DrawingError(PetriflowError):
+    """A picture cannot be drawn or saved as asked: an unknown node in an overlay, a file type."""
