@@ -1,0 +1,250 @@
+"""`Fragment`: a net with typed ports, the unit of composition.
+
+Ids are paths. A node that a pattern makes is `path.role` (`order/payment.out`), a task's
+transition is its bare path (`order/payment/card`). The first segment is the fragment's own name;
+a parent replaces it by `parent/segment` when the fragment is put into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from petriflow.net import Marking, Net, Origin, Place, Transition
+from petriflow.net.errors import CompositionError
+
+#: What can be asked before a branch is taken: a text in the guard language, or a function of the
+#: case's variables. Patterns carry it; the workflow floor reads it.
+Guard = str | Callable[[Any], bool]
+#: What a task runs: a function, a coroutine function, or a `Task`.
+Binding = Callable[..., Any]
+PortType = Literal["control"]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A place through which a fragment is joined to others."""
+
+    place: str
+    type: PortType = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One alternative of a choice; the guard of the `otherwise` branch is `None`."""
+
+    name: str
+    guard: Guard | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A silent transition of a choice: which branches (by number) it takes and which it skips."""
+
+    transition: str
+    takes: frozenset[int]
+    skips: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A decision by data. Its alternatives are ordinary silent transitions of the net.
+
+    `many` is false for an exclusive choice (the first true guard wins) and true for a
+    multi-choice (every true guard). The decision is open while `place` is marked.
+    """
+
+    path: str
+    place: str
+    many: bool
+    branches: tuple[Branch, ...]
+    selectors: tuple[Selector, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Concurrent branches with variables of their own.
+
+    When one of `splits` fires, each branch that it puts a token into starts from a snapshot. When
+    one of `joins` fires, the updates of the branches in which no token is left are merged, and
+    those of branches that the firing cancels are forgotten. `branches` are paths.
+    """
+
+    path: str
+    splits: frozenset[str]
+    joins: frozenset[str]
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What a transition cancels: every node below `paths`, and the further `places`.
+
+    Kept as paths, and resolved to reset arcs again whenever a task inside is refined.
+    """
+
+    transition: str
+    paths: tuple[str, ...]
+    places: tuple[str, ...] = ()
+
+
+def within(path: str, id: str) -> bool:
+    """Whether the node belongs to the fragment at this path."""
+    return id.startswith(path) and (len(id) == len(path) or id[len(path)] in "/.")
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A net with ports, and what its nodes mean.
+
+    `net` is atomic. `ports` holds at least `entry` and `exit`; no arc enters the entry or leaves
+    the exit inside the fragment. `tasks` binds task transitions to what they run.
+
+    >>> from petriflow.patterns import sequence
+    >>> def pick(case): ...
+    >>> def pack(case): ...
+    >>> [t.id for t in sequence(pick, pack, name="ship").net.transitions]
+    ['ship/pick', 'ship/pack']
+    """
+
+    net: Net
+    ports: Mapping[str, Port]
+    pattern: str
+    name: str | None = None
+    tasks: Mapping[str, Binding] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    regions: tuple[Region, ...] = ()
+    #: the steps of an unnamed sequence, so that `a >> b >> c` is one sequence of three
+    steps: tuple[Fragment, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """The first segment of every id in the fragment."""
+        return self.name or self.pattern
+
+    @property
+    def entry(self) -> str:
+        """The place where the fragment begins."""
+        return self.ports["entry"].place
+
+    @property
+    def exit(self) -> str:
+        """The place where the fragment ends."""
+        return self.ports["exit"].place
+
+    def __rshift__(self, other: Fragment | Binding) -> Fragment:
+        """`a >> b` is `sequence(a, b)`; with unnamed sequences on either side, one flat one."""
+        from petriflow.patterns.basic import sequence
+
+        after = as_fragment(other)
+        return sequence(*(self.steps or (self,)), *(after.steps or (after,)))
+
+    def __rrshift__(self, other: Binding) -> Fragment:
+        return as_fragment(other) >> self
+
+    def refine(self, task: str, inner: Fragment | Binding) -> Fragment:
+        """The fragment with one task replaced by another fragment, under the same path.
+
+        Args:
+            task: the id of a task's transition, or its last segment where that is unambiguous.
+            inner: what takes its place.
+
+        Cancel regions that hold the task hold the new nodes too, and so the verdict that a
+        sound refinement keeps is kept (PATTERNS §5).
+
+        Raises:
+            CompositionError: no such task, or more than one.
+        """
+        from petriflow.patterns.compose import refine
+
+        return refine(self, task, inner)
+
+    def __repr__(self) -> str:
+        return f"<Fragment {self.root!r} ({self.pattern}): {len(self.tasks)} tasks>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from petriflow.drawing import draw
+
+        return draw(self.net)._repr_mimebundle_(include, exclude)
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be a segment of a path.
+
+    Raises:
+        CompositionError: it is no text, empty, or holds a reserved character.
+    """
+    if not isinstance(name, str):
+        raise CompositionError(f"{name!r} cannot be the name of a fragment: it is not a text")
+    reserved = [c for c in name if c in "/.~#" or (c.isspace() and c != " ")]
+    if not name.strip() or reserved:
+        raise CompositionError(
+            f"{name!r} cannot be the name of a fragment: "
+            + (f"{reserved[0]!r} is reserved for paths" if reserved else "it is empty")
+        )
+    return name
+
+
+def check_guard(guard: Guard | None, where: str) -> Guard:
+    """The guard, if it can be one.
+
+    Raises:
+        CompositionError: it is neither a text nor a function.
+    """
+    if not isinstance(guard, str) and not callable(guard):
+        raise CompositionError(
+            f"{where}: a guard is a text such as 'total > 1000', or a function of the case's "
+            f"variables, not {guard!r}"
+        )
+    return guard
+
+
+def as_fragment(item: Fragment | Binding) -> Fragment:
+    """The item itself if it is a fragment, or the fragment of one task.
+
+    Raises:
+        CompositionError: the item is neither a fragment nor a function with a name.
+    """
+    if isinstance(item, Fragment):
+        return item
+    name = getattr(item, "name", None) or getattr(item, "__name__", None)
+    if not callable(item):
+        raise CompositionError(
+            f"{item!r} cannot stand in a workflow; pass a fragment, a function or an @task"
+        )
+    if name == "<lambda>":
+        raise CompositionError("a lambda has no name for the task; write `def`, or @task(name=…)")
+    if not isinstance(name, str):
+        raise CompositionError(f"{item!r} has no name for the task; write task(name=…)(…)")
+    check_name(name)
+    net = Net(
+        name,
+        (
+            Place(f"{name}.in", Origin(name, "task", "in")),
+            Place(f"{name}.out", Origin(name, "task", "out")),
+        ),
+        (
+            Transition(
+                name,
+                name,
+                Marking(f"{name}.in"),
+                Marking(f"{name}.out"),
+                origin=Origin(name, "task", "task"),
+            ),
+        ),
+    )
+    ports = {"entry": Port(f"{name}.in"), "exit": Port(f"{name}.out")}
+    return Fragment(net, ports, "task", name, {name: item})
+
+
+def _skip() -> Fragment:
+    place = Place("skip.in", Origin("skip", "skip", "in"))
+    return Fragment(
+        Net("skip", (place,), ()), {"entry": Port("skip.in"), "exit": Port("skip.in")}, "skip"
+    )
+
+
+#: The fragment that does nothing: its entry is its exit.
+skip = _skip()

@@ -1,0 +1,108 @@
+"""Joins that do not wait for everybody: the structured and the cancelling discriminator and
+partial join (WCP-9, WCP-29, WCP-30, WCP-32).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from petriflow.net.errors import CompositionError
+from petriflow.patterns.compose import Composer, Placed
+from petriflow.patterns.fragment import Binding, Block, Fragment, Region
+
+#: Up to this many branches a cancelling join has one transition a subset; beyond, it counts.
+MOST_SUBSET_BRANCHES = 6
+
+
+def discriminator(
+    *branches: Fragment | Binding,
+    required: int = 1,
+    then: Fragment | Binding | None = None,
+    cancel: bool = False,
+    name: str | None = None,
+) -> Fragment:
+    """All branches at once; go on when `required` of them have arrived.
+
+    Without `cancel`, the late branches run to their end while `then` is under way, and the block
+    ends when both are through: no work is lost, and the late updates are merged at the end
+    (WCP-9 Structured Discriminator, WCP-30 Structured Partial Join). With `cancel=True` the late
+    branches are withdrawn at once, their running tasks cancelled, and their updates discarded
+    (WCP-29 Cancelling Discriminator, WCP-32 Cancelling Partial Join).
+
+    Args:
+        branches: at least one fragment, task or function.
+        required: how many must arrive, from 1 to the number of branches.
+        then: what follows as soon as enough have arrived.
+        cancel: whether to withdraw the others.
+        name: the segment that stands for the block in the ids of its nodes.
+
+    Raises:
+        CompositionError: no branch, or `required` out of range.
+    """
+    pattern = "cancelling_discriminator" if cancel else "discriminator"
+    composer = Composer(pattern, name)
+    placed = composer.add_all(branches)
+    if type(required) is not int or not 1 <= required <= len(placed):
+        raise CompositionError(
+            f"{pattern} {composer.root!r}: required={required!r} of {len(placed)} branches; "
+            f"use a number from 1 to {len(placed)}"
+        )
+    after = composer.add(then) if then is not None else None
+    build = _cancelling if cancel else _structured
+    return build(composer, placed, required, after)
+
+
+def _structured(
+    composer: Composer, placed: list[Placed], required: int, after: Placed | None
+) -> Fragment:
+    entry, exit = composer.place("in"), composer.place("out")
+    arrived, ready, drained = map(composer.place, ("arrived", "ready", "drained"))
+    for branch in placed:
+        composer.fuse(arrived, branch.exit)
+    late = len(placed) - required
+    go_on = after.entry if after else composer.place("go-on")
+    went_on = after.exit if after else go_on
+    split = composer.silent("split", entry, [*(b.entry for b in placed), ready])
+    if late:
+        fired = composer.place("fired")
+        fire = composer.silent("fire", {arrived: required, ready: 1}, [go_on, fired])
+        composer.silent("drain", {arrived: late, fired: 1}, drained)
+    else:  # an ordinary synchronization: nobody is late
+        fire = composer.silent("fire", {arrived: required, ready: 1}, [go_on, drained])
+    end = composer.silent("end", [went_on, drained], exit)
+    composer.blocks.append(_block(composer, split, [fire, end], placed))
+    return composer.finish(entry, exit)
+
+
+def _cancelling(
+    composer: Composer, placed: list[Placed], required: int, after: Placed | None
+) -> Fragment:
+    entry = composer.place("in")
+    exit = after.exit if after else composer.place("out")
+    go_on = after.entry if after else exit
+    split = composer.silent("split", entry, [b.entry for b in placed])
+    paths = tuple(b.path for b in placed)
+    if len(placed) <= MOST_SUBSET_BRANCHES:
+        region = Region("", paths)
+        fires = [
+            composer.silent(
+                "fire-" + "+".join(b.segment for b in some),
+                [b.exit for b in some],
+                go_on,
+                cancels=region,
+            )
+            for some in combinations(placed, required)
+        ]
+    else:
+        arrived = composer.place("arrived")
+        for branch in placed:
+            composer.fuse(arrived, branch.exit)
+        region = Region("", paths, (arrived,))
+        fires = [composer.silent("fire", {arrived: required}, go_on, cancels=region)]
+    composer.blocks.append(_block(composer, split, fires, placed))
+    return composer.finish(entry, exit)
+
+
+def _block(composer: Composer, split: str, joins: Sequence[str], placed: Sequence[Placed]) -> Block:
+    return Block(composer.root, frozenset([split]), frozenset(joins), tuple(b.path for b in placed))
