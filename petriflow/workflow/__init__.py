@@ -1,0 +1,17 @@
+"""Floor 2: workflows, their tasks, guards and variables."""
+
+from petriflow.workflow.task import Task, TaskContext, task
+from petriflow.workflow.variables import Policy, collect, error_on_conflict, last_wins, reduce
+from petriflow.workflow.workflow import Workflow
+
+__all__ = [
+    "Policy",
+    "Task",
+    "TaskContext",
+    "Workflow",
+    "collect",
+    "error_on_conflict",
+    "last_wins",
+    "reduce",
+    "task",
+]

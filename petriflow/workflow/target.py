@@ -1,0 +1,101 @@
+"""Finding what a command is about: `path/to/model.py`, or `path/to/model.py:name`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from petriflow.net import Net
+from petriflow.net.errors import DefinitionError, PetriflowError
+from petriflow.workflow.workflow import Workflow
+
+Model = Workflow | Net
+
+
+def load_target(target: str) -> Model:
+    """The workflow or net that a target names.
+
+    Args:
+        target: a Python file that defines one, with `:name` where it defines several. Workflows
+            come first: a file's nets count only if it has no workflow, or are asked for by name.
+
+    Raises:
+        DefinitionError: no such file, the file fails, or the target names nothing or several.
+    """
+    file, name = _split(target)
+    found = _models(_import(file))
+    if name is not None:
+        for attribute, model in found.items():
+            if name in (attribute, model.name):
+                return model
+        raise DefinitionError(f"{file}: no workflow or net named {name!r}; {_listed(file, found)}")
+    workflows = {a: m for a, m in found.items() if isinstance(m, Workflow)}
+    candidates: Mapping[str, Model] = workflows or found
+    if len(candidates) == 1:
+        return next(iter(candidates.values()))
+    if not candidates:
+        raise DefinitionError(
+            f"{file} defines no workflow; write `order = Workflow('order', …)` at its top level"
+        )
+    raise DefinitionError(f"{file} defines several; say which: {_listed(file, candidates)}")
+
+
+def _split(target: str) -> tuple[Path, str | None]:
+    file, colon, name = target.rpartition(":")
+    # A path may hold a colon itself, as `C:\model.py` does; a name is what follows a `.py`.
+    if colon and file.endswith(".py"):
+        return Path(file), name
+    return Path(target), None
+
+
+def _import(file: Path) -> ModuleType:
+    if not file.is_file():
+        raise DefinitionError(f"there is no file {str(file)!r}")
+    if file.suffix != ".py":
+        raise DefinitionError(f"{str(file)!r} is no Python file; a model is a .py file")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    sys.path.insert(0, str(file.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except PetriflowError as error:
+        raise DefinitionError(f"{_where(error, file)}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise DefinitionError(f"{_where(error, file)}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def _where(error: BaseException, file: Path) -> str:
+    """The file, and the line of it at which the error arose."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f"{file}, line {error.lineno}"
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(file)
+    ]
+    return f"{file}, line {lines[-1]}" if lines else str(file)
+
+
+def _models(module: ModuleType) -> dict[str, Model]:
+    """The workflows and nets at the top level of a module, each once."""
+    found: dict[str, Model] = {}
+    for attribute, value in vars(module).items():
+        if isinstance(value, Workflow | Net) and not any(value is m for m in found.values()):
+            found[attribute] = value
+    return found
+
+
+def _listed(file: Path, models: Mapping[str, Model]) -> str:
+    if not models:
+        return "it defines none"
+    return "there are " + ", ".join(f"{file}:{attribute}" for attribute in models)

@@ -1,0 +1,248 @@
+"""`Workflow`: a fragment closed to a workflow net, with everything that is verified and run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from petriflow.net import Net
+from petriflow.net.errors import DefinitionError, VariableError
+from petriflow.net.net import digest
+from petriflow.patterns.compose import reroot
+from petriflow.patterns.fragment import Binding, Block, Choice, Fragment, as_fragment, check_name
+from petriflow.workflow.guard import Question, read_guard
+from petriflow.workflow.task import Task, as_task
+from petriflow.workflow.variables import Data, Policy, Schema, error_on_conflict
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from petriflow.analysis import Report
+    from petriflow.execution import Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Workflow:
+    """A workflow: what is verified is what is drawn and what runs.
+
+    Args:
+        name: what it is called; the first segment of every id.
+        body: the fragment, task or function that is the workflow.
+        variables: a pydantic model of the case's variables; without it any JSON goes.
+        merge: for variables that concurrent steps write, what to do: `last_wins`, `collect`,
+            `reduce("…")`. By default different concurrent values are an error.
+        example: variables to try the workflow with, used by `petriflow run`.
+
+    Raises:
+        CompositionError: the body is no fragment, or has no step.
+        GuardError: a guard cannot be read or speaks of an undeclared variable.
+        DefinitionError: a policy or an example does not fit.
+
+    >>> def pick(case): ...
+    >>> def pack(case): ...
+    >>> from petriflow.patterns import sequence
+    >>> Workflow("ship", sequence(pick, pack)).verify().verdict
+    'sound'
+    """
+
+    name: str
+    body: Fragment | Binding
+    variables: type[BaseModel] | None = None
+    merge: Mapping[str, Policy] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not self.tasks:
+            raise DefinitionError(f"workflow {self.name!r} has no task; give it a step to do")
+        for what in ("merge", "example"):
+            given = getattr(self, what)
+            if not isinstance(given, Mapping):
+                raise DefinitionError(f"workflow {self.name!r}: {what}={given!r} is not a mapping")
+            object.__setattr__(self, what, MappingProxyType(dict(given)))
+        self._check_policies()
+        _ = self.questions
+        if self.example:
+            try:
+                self.schema.initial(self.example)
+            except VariableError as error:
+                raise DefinitionError(f"workflow {self.name!r}: in its example, {error}") from error
+
+    def _check_policies(self) -> None:
+        for name, policy in self.merge.items():
+            if not isinstance(policy, Policy):
+                raise DefinitionError(
+                    f"workflow {self.name!r}: merge[{name!r}] is {policy!r}; use last_wins, "
+                    "collect or reduce('…')"
+                )
+        declared = self.schema.names
+        for name in self.merge if declared is not None else ():
+            if name not in (declared or ()):
+                raise DefinitionError(
+                    f"workflow {self.name!r}: merge names {name!r}, which is not declared in "
+                    f"{self.variables.__name__ if self.variables else 'its variables'}"
+                )
+
+    @cached_property
+    def fragment(self) -> Fragment:
+        """The body under the workflow's name."""
+        return reroot(as_fragment(self.body), self.name)
+
+    @cached_property
+    def net(self) -> Net:
+        """The atomic net: a task is one transition."""
+        return self.fragment.net
+
+    @cached_property
+    def expanded(self) -> Net:
+        """The net that runs, and so the one that is verified: a task starts, runs, completes."""
+        return self.net.expanded()
+
+    @cached_property
+    def tasks(self) -> Mapping[str, Task]:
+        """What each task's transition runs, by id."""
+        return {id: as_task(binding) for id, binding in self.fragment.tasks.items()}
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The decisions by data."""
+        return self.fragment.choices
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks whose branches have variables of their own."""
+        return self.fragment.blocks
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The declared variables."""
+        collected = [name for name, policy in self.merge.items() if policy.kind == "collect"]
+        return Schema(self.variables, frozenset(collected))
+
+    @cached_property
+    def questions(self) -> Mapping[str, tuple[Question | None, ...]]:
+        """The guards of each choice by path, branch by branch; `None` for `otherwise`."""
+        known = self.schema.names
+        return {
+            choice.path: tuple(
+                None if branch.guard is None else read_guard(branch.guard, known)
+                for branch in choice.branches
+            )
+            for choice in self.choices
+        }
+
+    @cached_property
+    def captions(self) -> Mapping[str, str]:
+        """The guard at each selector of a choice that takes one branch, for the picture."""
+        found = {}
+        for choice in self.choices:
+            asked = self.questions[choice.path]
+            for selector in choice.selectors:
+                if len(selector.takes) == 1:
+                    question = asked[next(iter(selector.takes))]
+                    found[selector.transition] = question.text if question else "otherwise"
+        return found
+
+    def policy(self, name: str) -> Policy:
+        """What happens when concurrent steps write this variable."""
+        return self.merge.get(name, error_on_conflict)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """A hash of the definition: net, variables, guards, and names of functions; never code."""
+        return digest(self.document())
+
+    def document(self) -> Data:
+        """The definition as plain JSON data: what the content hash is made of."""
+        return {
+            "net": self.net.document(),
+            "tasks": {
+                id: [t.qualified_name, t.name, t.retries, t.timeout, t.delay, t.backoff]
+                for id, t in self.tasks.items()
+            },
+            "choices": [
+                {
+                    "path": c.path,
+                    "place": c.place,
+                    "many": c.many,
+                    "branches": [
+                        [branch.name, question.text if question else None]
+                        for branch, question in zip(c.branches, self.questions[c.path], strict=True)
+                    ],
+                    "selectors": [
+                        [s.transition, sorted(s.takes), sorted(s.skips)] for s in c.selectors
+                    ],
+                }
+                for c in self.choices
+            ],
+            "blocks": [
+                [b.path, sorted(b.splits), sorted(b.joins), list(b.branches)] for b in self.blocks
+            ],
+            "variables": self.schema.document(),
+            "merge": {name: str(policy) for name, policy in sorted(self.merge.items())},
+        }
+
+    # -- doors to the floors above ----------------------------------------------------------
+
+    def verify(
+        self, *, form: Literal["expanded", "atomic"] = "expanded", max_markings: int = 1_000_000
+    ) -> Report:
+        """Judge the workflow: sound, unsound with a witness, or unknown.
+
+        Args:
+            form: `expanded` judges the net that runs; `atomic` takes a task as one step.
+            max_markings: how many markings to look at before answering `unknown`.
+        """
+        from petriflow.analysis import verify
+
+        return verify(self.net, form=form, name=self.name, max_markings=max_markings)
+
+    def run(
+        self,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        store: str = "sqlite://",
+        allow_unsound: bool = False,
+    ) -> Outcome:
+        """Run one case to its end and return its outcome; also inside Jupyter's running loop.
+
+        Args:
+            variables: what the case begins with; by default the workflow's example.
+            store: where the case is kept, such as `"sqlite:///cases.db"`; by default in memory.
+            allow_unsound: run although the workflow is not proven sound.
+
+        Raises:
+            NotProvenSound: the workflow is unsound or unknown.
+            VariableError: the variables cannot be stored.
+            NoBranchEnabled, GuardError: the case waits at a choice that cannot be decided.
+        """
+        from petriflow.execution import run_blocking
+
+        return run_blocking(self.arun(variables, store=store, allow_unsound=allow_unsound))
+
+    async def arun(
+        self,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        store: str = "sqlite://",
+        allow_unsound: bool = False,
+    ) -> Outcome:
+        """The form of `run` to be awaited."""
+        from petriflow.execution import Engine
+
+        async with Engine(store, workflows=[self], allow_unsound=allow_unsound) as engine:
+            case = await engine.start(self, variables)
+            return await case.wait()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from petriflow.drawing import draw
+
+        return draw(self.net, captions=self.captions, title=self.name)._repr_mimebundle_(
+            include, exclude
+        )
+
+    def __repr__(self) -> str:
+        return f"<Workflow {self.name!r}: {len(self.tasks)} tasks>"
