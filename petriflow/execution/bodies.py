@@ -1,0 +1,135 @@
+"""Running the bodies of tasks: coroutines in the engine's loop, plain functions in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from petriflow.execution.clock import Clock
+from petriflow.execution.events import Event, StartTask, TaskCompleted, TaskFailed
+from petriflow.execution.handle import CaseHandle
+from petriflow.net.errors import TaskError, VariableError
+from petriflow.workflow.task import Task, TaskContext
+from petriflow.workflow.variables import Data, Schema
+
+#: How many plain functions run at once.
+THREADS = 32
+#: How many seconds a cancelled coroutine has to clean up when the engine stops.
+GRACE = 5.0
+
+log = logging.getLogger("petriflow")
+
+
+class Bodies:
+    """The bodies that run now, by firing.
+
+    `ended` is called with the case and the event that a body ended with, also where the body was
+    cancelled and ended in its own way all the same: the case then finds the event to be late.
+    """
+
+    def __init__(self, clock: Clock, ended: Callable[[CaseHandle, Event], None]) -> None:
+        self._clock = clock
+        self._ended = ended
+        self._threads = ThreadPoolExecutor(THREADS, "petriflow-task")
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._loop = asyncio.get_running_loop()
+
+    def start(self, handle: CaseHandle, command: StartTask) -> None:
+        """Start one attempt."""
+        self._running[command.firing_id] = self._loop.create_task(self._attempt(handle, command))
+
+    def cancel(self, firing_id: str) -> None:
+        """Cancel a body. A thread cannot be cancelled: its result will be late."""
+        if body := self._running.pop(firing_id, None):
+            body.cancel()
+
+    async def stop(self) -> None:
+        """Cancel all, and give the coroutines among them some time to clean up."""
+        bodies = list(self._running.values())
+        self._running.clear()
+        for body in bodies:
+            body.cancel()
+        if bodies:
+            _, zombies = await asyncio.wait(bodies, timeout=GRACE)
+            if zombies:
+                log.warning("%d task bodies did not heed their cancellation", len(zombies))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _attempt(self, handle: CaseHandle, command: StartTask) -> None:
+        firing_id, schema = command.firing_id, handle.workflow.schema
+        event: Event
+        try:
+            if command.delay:
+                await self._clock.sleep(command.delay)
+            view = schema.view(command.variables)
+            context = TaskContext(handle.id, firing_id, command.attempt, view, schema.mapping(view))
+            if handle.workflow.tasks[command.task].timeout is None:
+                result = await self._begin(handle, command, context)
+            else:
+                result = await self._in_time(handle, command, context)
+            event = TaskCompleted(firing_id, _updates(schema, command, result))
+        except asyncio.CancelledError:
+            if firing_id not in self._running:
+                raise
+            event = TaskFailed(firing_id, "the body cancelled itself")
+        except (TaskError, VariableError) as error:
+            event = TaskFailed(firing_id, str(error), final=not isinstance(error, _TimedOut))
+        except (Exception, SystemExit) as error:
+            event = TaskFailed(firing_id, f"{type(error).__name__}: {error}")
+        self._running.pop(firing_id, None)
+        self._ended(handle, event)
+
+    async def _in_time(self, handle: CaseHandle, command: StartTask, context: TaskContext) -> Any:
+        seconds = handle.workflow.tasks[command.task].timeout
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await self._begin(handle, command, context)
+        except TimeoutError as error:
+            if limit.expired():
+                raise _TimedOut(f"took longer than {seconds:g} s") from error
+            raise
+
+    def _begin(
+        self, handle: CaseHandle, command: StartTask, context: TaskContext
+    ) -> Awaitable[Any]:
+        task = handle.workflow.tasks[command.task]
+        if task.asynchronous:
+            body: Awaitable[Any] = task.body(context)  # type: ignore[assignment]
+            return body
+        return self._in_thread(handle, command, task, context)
+
+    async def _in_thread(
+        self, handle: CaseHandle, command: StartTask, task: Task, context: TaskContext
+    ) -> Any:
+        def late(future: Future[Any]) -> None:
+            event = TaskCompleted(command.firing_id, {})
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+                self._loop.call_soon_threadsafe(self._ended, handle, event)
+
+        future = self._threads.submit(task.body, context)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            # A timed-out attempt still has its token, and must not complete its successor's.
+            if command.firing_id not in self._running and not future.cancelled():
+                future.add_done_callback(late)
+            raise
+
+
+class _TimedOut(TaskError):
+    """An attempt took too long; another may be quicker."""
+
+
+def _updates(schema: Schema, command: StartTask, result: Any) -> Data:
+    if result is None:
+        return {}
+    if not isinstance(result, Mapping):
+        raise TaskError(
+            f"returned {result!r}, a {type(result).__name__}; a task returns a mapping of updates "
+            "to the case's variables, such as {'paid': True}, or None"
+        )
+    return schema.updates(command.variables, result)

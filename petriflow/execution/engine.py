@@ -1,0 +1,452 @@
+"""`Engine`: the asyncio shell around the pure cases.
+
+One turn: an event is applied to its case, the guards it asks for are answered (they are pure),
+and the events with the new state are handed to the writer. The writer commits all that came
+together in one transaction, and only then the commands are carried out: bodies are started or
+cancelled, and those who wait are told. So a body never runs for a firing that is not stored, and
+an outcome is never told before it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from petriflow.analysis import verify
+from petriflow.execution.bodies import Bodies
+from petriflow.execution.case import Case
+from petriflow.execution.clock import Clock, SystemClock
+from petriflow.execution.events import (
+    CancelTask,
+    CaseFinished,
+    CaseStarted,
+    Command,
+    Decide,
+    Decided,
+    DecisionFailed,
+    Event,
+    StartTask,
+    Status,
+    to_data,
+)
+from petriflow.execution.handle import CaseHandle, Outcome
+from petriflow.execution.program import program
+from petriflow.execution.store import Record, Store, StoredCase, open_store
+from petriflow.net.errors import (
+    DefinitionError,
+    NoBranchEnabled,
+    NotProvenSound,
+    PetriflowError,
+    StoreError,
+    UnknownCase,
+    VariableError,
+)
+from petriflow.workflow import Workflow
+
+log = logging.getLogger("petriflow")
+T = TypeVar("T")
+
+
+class Engine:
+    """Runs proven workflows and keeps their cases.
+
+    Args:
+        store: where the cases are kept: `sqlite:///cases.db`, or `sqlite://` in memory.
+        workflows: what this engine runs. Cases of other definitions in the store wait.
+        allow_unsound: run workflows although they are not proven sound.
+        on_event: called with the `Record` of every event after it is committed.
+        clock: the time; tests give one that jumps.
+
+    Use it as `async with Engine(…) as engine`. Entering continues every open case of the store;
+    leaving stops the bodies that run, whose cases another engine continues.
+
+    Raises:
+        NotProvenSound: a workflow is unsound, or its soundness is unknown (when entered).
+        StoreError: the store cannot be opened (when entered).
+
+    >>> from petriflow import Engine, Workflow
+    >>> def greet(case): return {"greeting": f"Hello, {case['name']}"}
+    >>> hello = Workflow("hello", greet)
+    >>> async def main():
+    ...     async with Engine("sqlite://", workflows=[hello]) as engine:
+    ...         case = await engine.start(hello, {"name": "Petri"})
+    ...         return (await case.wait()).variables["greeting"]
+    >>> asyncio.run(main())
+    'Hello, Petri'
+    """
+
+    def __init__(
+        self,
+        store: str = "sqlite:///petriflow.db",
+        *,
+        workflows: Sequence[Workflow],
+        allow_unsound: bool = False,
+        on_event: Callable[[Record], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._url = store
+        self._workflows = {w.content_hash: w for w in workflows}
+        self._allow_unsound = allow_unsound
+        self._on_event = on_event
+        self._clock: Clock = clock or SystemClock()
+        self._handles: dict[str, CaseHandle] = {}
+        self._error: PetriflowError | None = StoreError("the engine is not running; enter it first")
+        names = [w.name for w in workflows]
+        for name in names:
+            if names.count(name) > 1:
+                raise DefinitionError(f"two workflows are named {name!r}; rename one")
+
+    # -- its life ---------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if not self._allow_unsound:
+            for workflow in self._workflows.values():
+                _require_sound(workflow)
+        self._loop = asyncio.get_running_loop()
+        self._writer = ThreadPoolExecutor(1, "petriflow-store")
+        self._bodies = Bodies(self._clock, self._ended)
+        try:
+            self._store: Store = await self._in_writer(open_store, self._url)
+        except BaseException:
+            self._writer.shutdown()
+            raise
+        self._records: list[Record] = []
+        self._commands: list[tuple[CaseHandle, Command]] = []
+        self._dirty: dict[str, CaseHandle] = {}
+        self._work = asyncio.Event()
+        self._commits: list[asyncio.Future[None]] = []
+        self._error = None
+        try:
+            for hash, workflow in self._workflows.items():
+                await self._in_writer(
+                    self._store.define, hash, workflow.name, workflow.document(), self._clock.now()
+                )
+            for stored in await self._in_writer(self._store.open_cases):
+                self._continue(stored)
+        except BaseException:
+            await self._bodies.stop()
+            await self._shut()
+            raise
+        self._flusher = asyncio.create_task(self._flush_forever())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._bodies.stop()
+        with suppress(PetriflowError):  # an engine that lost its store says so to those who wait
+            await self._committed()
+        self._flusher.cancel()
+        await asyncio.gather(self._flusher, return_exceptions=True)
+        stopped = StoreError("the engine was stopped; the case continues with the next engine")
+        self._fail(self._error or stopped)
+        await self._shut()
+
+    async def _shut(self) -> None:
+        await self._in_writer(self._store.close)
+        self._writer.shutdown()
+
+    def _continue(self, stored: StoredCase) -> None:
+        workflow = self._workflows.get(stored.definition)
+        if workflow is None:
+            log.warning(
+                "case %s waits: its definition of workflow %r is not registered with this engine",
+                stored.id,
+                stored.workflow,
+            )
+            return
+        case = Case.load(
+            program(workflow),
+            stored.id,
+            cast(Status, stored.status),
+            stored.version,
+            stored.error,
+            (stored.marking, stored.variables, stored.control),
+        )
+        handle = CaseHandle(self, case, workflow, stored.created_at)
+        self._handles[case.id] = handle
+        for command in case.open_commands():
+            if isinstance(command, Decide):
+                self.turn(handle, self._answer(handle, command))
+            else:
+                self._carry_out(handle, command)
+
+    # -- what a user does -------------------------------------------------------------------
+
+    async def start(
+        self, workflow: Workflow | str, variables: Mapping[str, Any] | None = None
+    ) -> CaseHandle:
+        """Begin a case; it is stored when this returns.
+
+        Args:
+            workflow: one of the engine's workflows, or its name.
+            variables: what the case begins with; by default the workflow's example.
+
+        Raises:
+            DefinitionError: the engine was not given this workflow.
+            VariableError: the variables cannot be stored or do not fit the model.
+        """
+        self.check()
+        found = self._find(workflow)
+        given = found.example if variables is None else variables
+        if not isinstance(given, Mapping):
+            raise VariableError(
+                f"workflow {found.name!r} begins with a mapping of variables, not {given!r}"
+            )
+        checked = found.schema.initial(given)
+        now = self._clock.now()
+        id = f"{int(now * 1000):012x}-{secrets.token_hex(4)}"
+        handle = CaseHandle(self, Case(program(found), id), found, now)
+        self._handles[id] = handle
+        self.turn(handle, CaseStarted(checked))
+        await self._committed()
+        return handle
+
+    @property
+    def cases(self) -> tuple[CaseHandle, ...]:
+        """The cases of this engine that have not ended, those continued from the store too."""
+        return tuple(h for h in self._handles.values() if not h.told)
+
+    def case(self, id: str) -> CaseHandle:
+        """An open case of this engine.
+
+        Raises:
+            UnknownCase: the engine has no open case of this id.
+        """
+        if id not in self._handles:
+            raise UnknownCase(f"this engine has no open case {id!r}")
+        return self._handles[id]
+
+    async def history(self, case_id: str) -> list[Record]:
+        """The stored events of a case, in order.
+
+        Raises:
+            UnknownCase: there is no such case.
+        """
+        self.check()
+        return await self._in_writer(self._store.history, case_id)
+
+    async def outcome(self, case_id: str) -> Outcome:
+        """What the store holds of a case, ended or not.
+
+        Raises:
+            UnknownCase: there is no such case.
+        """
+        self.check()
+        stored = await self._in_writer(self._store.case, case_id)
+        variables = {n: w[0] for n, w in stored.variables["scopes"][""][2].items()}
+        return Outcome(stored.id, cast(Status, stored.status), variables, stored.error)
+
+    def _find(self, workflow: Workflow | str) -> Workflow:
+        for known in self._workflows.values():
+            if workflow in (known.name, known) or (
+                isinstance(workflow, Workflow) and workflow.content_hash == known.content_hash
+            ):
+                return known
+        name = workflow if isinstance(workflow, str) else workflow.name
+        raise DefinitionError(
+            f"this engine does not run {name!r}; pass it in Engine(…, workflows=[…]); it runs: "
+            + (", ".join(repr(w.name) for w in self._workflows.values()) or "nothing")
+        )
+
+    def check(self) -> None:
+        """Raise the error that stopped the engine, if one did."""
+        if self._error is not None:
+            raise self._error
+
+    # -- turns ------------------------------------------------------------------------------
+
+    def turn(self, handle: CaseHandle, event: Event) -> None:
+        """Apply an event and the answers to the guards it asks for; hand all to the writer."""
+        case = handle._case
+        events = [event]
+        while events:
+            event = events.pop(0)
+            for command in case.apply(event):
+                if isinstance(command, Decide):
+                    events.append(self._answer(handle, command))
+                else:
+                    self._commands.append((handle, command))
+            self._records.append(
+                Record(
+                    case.id,
+                    case.seq,
+                    self._clock.now(),
+                    type(event).__name__,
+                    to_data(event),
+                    case.fired,
+                    case.delta,
+                    case.late,
+                )
+            )
+        self.touch(handle)
+
+    def touch(self, handle: CaseHandle) -> None:
+        """Have the case stored, and those who wait for it told."""
+        self._dirty[handle.id] = handle
+        self._work.set()
+
+    def _answer(self, handle: CaseHandle, command: Decide) -> Event:
+        """Ask the guards of a choice, in order, on one snapshot."""
+        workflow = handle.workflow
+        choice = program(workflow).decisions[command.choice].choice
+        questions = workflow.questions[command.choice]
+        try:
+            view = workflow.schema.view(command.variables)
+            named = workflow.schema.mapping(view)
+            takes: list[int] = []
+            for n, question in enumerate(questions):
+                if question and question(named if question.names is not None else view):
+                    takes.append(n)
+                    if not choice.many:
+                        break
+            if not takes:
+                takes = [n for n, question in enumerate(questions) if question is None]
+            if not takes:
+                asked = "; ".join(q.text for q in questions if q)
+                raise NoBranchEnabled(
+                    f"choice {command.choice!r}: no guard is true ({asked}) for "
+                    f"{command.variables}; correct the variables and retry, or give the choice "
+                    "an otherwise="
+                )
+        except PetriflowError as error:
+            kind = type(error).__name__
+            text = str(error)
+            if not isinstance(error, NoBranchEnabled):
+                text = f"choice {command.choice!r}: {error}"
+            return DecisionFailed(command.choice, command.number, kind, text)
+        return Decided(command.choice, command.number, tuple(takes))
+
+    # -- the writer -------------------------------------------------------------------------
+
+    async def _in_writer(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
+
+    async def _committed(self) -> None:
+        """Return when all that has happened until now is stored."""
+        self.check()
+        done = self._loop.create_future()
+        self._commits.append(done)
+        self._work.set()
+        await done
+        self.check()
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            records, self._records = self._records, []
+            commands, self._commands = self._commands, []
+            dirty, self._dirty = self._dirty, {}
+            commits, self._commits = self._commits, []
+            rows = [self._row(handle) for handle in dirty.values()]
+            try:
+                await self._in_writer(self._store.commit, rows, records)
+            except Exception as error:
+                known = error if isinstance(error, PetriflowError) else StoreError(str(error))
+                self._fail(known, commits)
+                return
+            for record in records:
+                self._announce(record)
+            for handle, command in commands:
+                self._carry_out(handle, command)
+            for handle in dirty.values():
+                if handle.id not in self._dirty:  # else it has moved on, and is told next time
+                    handle.tell()
+            for commit in commits:
+                if not commit.done():
+                    commit.set_result(None)
+
+    def _row(self, handle: CaseHandle) -> StoredCase:
+        case = handle._case
+        marking, variables, control = case.dump()
+        return StoredCase(
+            case.id,
+            handle.workflow.content_hash,
+            handle.workflow.name,
+            case.status,
+            marking,
+            variables,
+            control,
+            case.seq,
+            case.error,
+            handle.created_at,
+            self._clock.now(),
+        )
+
+    def _announce(self, record: Record) -> None:
+        if self._on_event is not None:
+            try:
+                self._on_event(record)
+            except Exception:
+                log.exception("on_event failed for event %s of case %s", record.seq, record.case_id)
+
+    def _fail(self, error: PetriflowError, commits: Sequence[asyncio.Future[None]] = ()) -> None:
+        """Stop: nothing further is told or started; the store holds the last commit."""
+        self._error = error
+        for waiter in (*commits, *self._commits):
+            if not waiter.done():
+                waiter.set_result(None)  # whoever waits looks at the error next
+        for handle in self._handles.values():
+            for told in handle._waiters:
+                if not told.done():
+                    told.set_exception(error)
+            handle._waiters.clear()
+
+    def _carry_out(self, handle: CaseHandle, command: Command) -> None:
+        match command:
+            case StartTask():
+                self._bodies.start(handle, command)
+            case CancelTask(firing_id):
+                self._bodies.cancel(firing_id)
+            case CaseFinished():
+                self._handles.pop(handle.id, None)
+            case Decide():
+                raise AssertionError("a decision is answered in its own turn")
+
+    def _ended(self, handle: CaseHandle, event: Event) -> None:
+        """A body has ended."""
+        if self._error is None:
+            self.turn(handle, event)
+
+
+def _require_sound(workflow: Workflow) -> None:
+    report = verify(workflow.net, form="expanded", name=workflow.name)
+    if report.verdict != "sound":
+        raise NotProvenSound(
+            f"workflow {workflow.name!r} is not run, since it is not proven sound; mend it, or "
+            f"pass allow_unsound=True\n{report}"
+        )
+
+
+def run_blocking(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in a thread of its own where a loop is already running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            results.append(asyncio.run(work))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=target, name="petriflow-run")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -1,0 +1,146 @@
+"""What happens to a case (events), and what it asks for in return (commands).
+
+Events are stored, and a case can be rebuilt from them; commands are not, since the state says
+which are open. Both are plain data: no clock, no function, no handle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from petriflow.workflow.variables import Data
+
+#: The states of a case. `created` is before its first event, the last four are final.
+Status = Literal["created", "running", "completed", "failed", "cancelled", "deadlocked"]
+FINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled", "deadlocked"})
+
+# -- events -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStarted:
+    """The case begins with these variables."""
+
+    variables: Data
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCompleted:
+    """The body of a firing returned these updates."""
+
+    firing_id: str
+    updates: Data
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """An attempt failed; `final` says that no further attempt makes sense."""
+
+    firing_id: str
+    error: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The guards of a choice were answered: the numbers of the branches to take."""
+
+    choice: str
+    number: int
+    takes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFailed:
+    """The guards of a choice could not be answered, or none was true."""
+
+    choice: str
+    number: int
+    kind: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentResolved:
+    """A person asks to try a choice again, with some variables corrected."""
+
+    choice: str
+    updates: Data
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """The case is to be given up."""
+
+    reason: str
+
+
+Event = (
+    CaseStarted
+    | TaskCompleted
+    | TaskFailed
+    | Decided
+    | DecisionFailed
+    | IncidentResolved
+    | CancelRequested
+)
+EVENTS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        CaseStarted, TaskCompleted, TaskFailed, Decided, DecisionFailed, IncidentResolved,
+        CancelRequested,
+    )
+}  # fmt: skip
+
+
+def to_data(event: Event) -> Data:
+    """The event's fields as plain JSON data."""
+    return {name: getattr(event, name) for name in event.__slots__}
+
+
+def from_data(kind: str, data: Data) -> Event:
+    """The event of this kind and these fields."""
+    if kind == "Decided":
+        data = data | {"takes": tuple(data["takes"])}
+    return EVENTS[kind](**data)
+
+
+# -- commands ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartTask:
+    """Run the body of a task, after a delay of so many seconds."""
+
+    firing_id: str
+    task: str
+    attempt: int
+    delay: float
+    variables: Data
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask:
+    """The running token of this firing is gone: its body should stop, its result is not wanted."""
+
+    firing_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Ask the guards of a choice, on this snapshot."""
+
+    choice: str
+    number: int
+    variables: Data
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFinished:
+    """The case has reached a final state."""
+
+    status: Status
+
+
+Command = StartTask | CancelTask | Decide | CaseFinished

@@ -1,0 +1,147 @@
+"""What a user holds of a running case, and what is left of it when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from petriflow.execution.case import Case
+from petriflow.execution.events import CancelRequested, Event, IncidentResolved, Status
+from petriflow.net.errors import GuardError, NoBranchEnabled, PetriflowError
+from petriflow.workflow import Workflow
+from petriflow.workflow.variables import Data
+
+
+class Shell(Protocol):
+    """What a handle needs of the engine it belongs to."""
+
+    def check(self) -> None:
+        """Raise the error that stopped the engine, if one did."""
+        ...
+
+    def turn(self, handle: CaseHandle, event: Event) -> None:
+        """Apply an event to the case and have it stored."""
+        ...
+
+    def touch(self, handle: CaseHandle) -> None:
+        """Tell those who wait for the case, after the next commit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a case ended: `completed`, `failed`, `cancelled` or `deadlocked`, and with what."""
+
+    case_id: str
+    status: Status
+    variables: Data
+    error: str | None = None
+
+    @property
+    def completed(self) -> bool:
+        """Whether the case reached its end."""
+        return self.status == "completed"
+
+
+@dataclass(eq=False, slots=True)
+class CaseHandle:
+    """A case of a running engine: look at it, wait for it, cancel it, try it again."""
+
+    _shell: Shell
+    _case: Case
+    workflow: Workflow
+    created_at: float
+    _waiters: list[asyncio.Future[Outcome]] = field(default_factory=list)
+    #: whether the end of the case was committed and told
+    told: bool = False
+
+    @property
+    def id(self) -> str:
+        """The case's id."""
+        return self._case.id
+
+    @property
+    def status(self) -> Status:
+        """The state of the case."""
+        return self._case.status
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """The case's variables; what branches have written shows up at their join."""
+        return MappingProxyType(self._case.variables)
+
+    @property
+    def incidents(self) -> Mapping[str, str]:
+        """Why the case waits for a person, by the choice at which it waits."""
+        return {path: i.error for path, i in self._case.incidents.items()}
+
+    async def wait(self) -> Outcome:
+        """Wait for the case's end.
+
+        Raises:
+            NoBranchEnabled, GuardError, PetriflowError: nothing goes on until somebody settles an
+                incident with `retry`.
+            StoreError: the engine lost its store; the case continues from its last commit when
+                an engine is started again.
+        """
+        self._shell.check()
+        if self.told:
+            return self._outcome()
+        waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        if self._case.stuck:
+            self._shell.touch(self)
+        return await waiter
+
+    async def cancel(self, reason: str = "") -> Outcome:
+        """Give the case up: running bodies are cancelled, nothing further starts.
+
+        A case that had already ended stays as it ended.
+        """
+        self._shell.check()
+        if not self._case.finished:
+            self._shell.turn(self, CancelRequested(reason))
+        return await self.wait()
+
+    async def retry(self, updates: Mapping[str, Any] | None = None) -> None:
+        """Try the choices at which the case waits again, with some variables corrected.
+
+        Raises:
+            VariableError: the updates cannot be stored or do not fit the variables' model.
+        """
+        self._shell.check()
+        now = self._case.variables
+        checked = self.workflow.schema.updates(now, updates or {})
+        for path in list(self._case.incidents):
+            self._shell.turn(self, IncidentResolved(path, checked))
+
+    def _outcome(self) -> Outcome:
+        case = self._case
+        return Outcome(case.id, case.status, case.variables, case.error)
+
+    def tell(self) -> None:
+        """Let those who wait know, once what they wait for is committed."""
+        case = self._case
+        if not case.finished and not case.stuck:
+            return
+        self.told = case.finished
+        for waiter in self._waiters:
+            if waiter.done():
+                continue
+            if case.finished:
+                waiter.set_result(self._outcome())
+            else:
+                waiter.set_exception(_incident(case))
+        self._waiters.clear()
+
+    def __repr__(self) -> str:
+        return f"<Case {self.id!r} of {self.workflow.name!r}: {self.status}>"
+
+
+def _incident(case: Case) -> PetriflowError:
+    kinds = {"NoBranchEnabled": NoBranchEnabled, "GuardError": GuardError}
+    first = next(iter(case.incidents.values()))
+    return kinds.get(first.kind, PetriflowError)(first.error)

@@ -1,0 +1,69 @@
+"""The tables. An event's row and its case's new state are written in one transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+#: Counts up with every change of these tables; a store of a newer version is refused.
+VERSION = 1
+
+metadata = MetaData()
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("definition", ForeignKey("definitions.hash"), nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("marking", JSON, nullable=False),
+    Column("variables", JSON, nullable=False),
+    Column("control", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("error", Text),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    # Only open cases are looked for at a start, and most cases of an old store are closed.
+    Index(
+        "open_cases",
+        "definition",
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("fired", JSON, nullable=False),
+    Column("delta", JSON, nullable=False),
+    Column("late", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
