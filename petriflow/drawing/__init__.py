@@ -1,0 +1,14 @@
+"""Floor 6: pictures of nets. `draw(net)` shows itself in a notebook and saves as SVG, PNG, PDF.
+
+    net ──diagram──▶ what is drawn ──layout──▶ where ──compose──▶ scene ──▶ svg | matplotlib
+
+One scene serves all renderers, so that a picture looks alike in a notebook, in a paper and on a
+page.
+"""
+
+from __future__ import annotations
+
+from petriflow.drawing.drawing import Drawing, draw
+from petriflow.drawing.overlay import Overlay
+
+__all__ = ["Drawing", "Overlay", "draw"]
