@@ -1,0 +1,5 @@
+"""`python -m petriflow` is `petriflow`."""
+
+from petriflow.cli import main
+
+main()
