@@ -20,6 +20,9 @@ from sqlalchemy import (
 #: Counts up with every change of these tables; a store of a newer version is refused.
 VERSION = 1
 
+#: Marks a SQLite file as a store of ours ("PFlw"), in the file's header.
+APPLICATION = 0x50466C77
+
 metadata = MetaData()
 
 definitions = Table(

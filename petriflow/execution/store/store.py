@@ -148,6 +148,7 @@ class SqliteStore:
             raise StoreError(
                 f"store {file!r}: the folder {str(path.parent)!r} does not exist; make it first"
             )
+        _require_ours(path)
         lock = filelock.FileLock(f"{file}.lock")
         try:
             lock.acquire(timeout=0)
@@ -162,19 +163,9 @@ class SqliteStore:
     def _prepare(self) -> None:
         with self._transaction() as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version > schema.VERSION:
-                raise StoreError(
-                    f"store {self._name!r} was written by a newer petriflow (tables of version "
-                    f"{version}, this one knows {schema.VERSION}); update petriflow"
-                )
-            tables = set(sa.inspect(connection).get_table_names())
-            if tables and "cases" not in tables:
-                raise StoreError(
-                    f"store {self._name!r} is a database of something else (it has the table "
-                    f"{sorted(tables)[0]!r}); take another file"
-                )
-            schema.metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
+            if version < schema.VERSION:
+                schema.metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
 
     def close(self) -> None:
         self._engine.dispose()
@@ -301,9 +292,37 @@ def encode(data: Any) -> str:
         return json.dumps(data, separators=(",", ":"))
 
 
+def _require_ours(path: Path) -> None:
+    """Refuse any file but a store, or none yet, by its header alone: SQLite would write to it."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"store {str(path)!r} cannot be opened: {error}") from None
+    if not header:
+        return
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise StoreError(
+            f"store {str(path)!r} is damaged or no SQLite file; restore it or take another"
+        )
+    if int.from_bytes(header[68:72]) != schema.APPLICATION:
+        raise StoreError(f"store {str(path)!r} is a database of something else; take another file")
+    if (version := int.from_bytes(header[60:64])) > schema.VERSION:
+        raise StoreError(
+            f"store {str(path)!r} was written by a newer petriflow (tables of version {version}, "
+            f"this one knows {schema.VERSION}); update petriflow"
+        )
+
+
 def _configure(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions begin below, not where sqlite3 thinks
     cursor = connection.cursor()
+    # The mark comes before the WAL, so that it is in the header of the file itself.
+    cursor.execute("PRAGMA application_id")
+    if cursor.fetchone() != (schema.APPLICATION,):
+        cursor.execute(f"PRAGMA application_id = {schema.APPLICATION}")
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
