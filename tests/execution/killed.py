@@ -8,6 +8,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +74,22 @@ flow = Workflow(
 )
 
 
+def begun(store: str) -> int:
+    """How many cases the store has; none if the last run was killed before it made the tables."""
+    if not os.path.exists(store):
+        return 0
+    with closing(sqlite3.connect(store)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cases'").fetchall():
+            return 0
+        count: int = db.execute("SELECT count(*) FROM cases").fetchone()[0]
+        return count
+
+
 async def main(store: str) -> None:
-    begun = 0
-    if os.path.exists(store):
-        with sqlite3.connect(store) as db:
-            try:
-                (begun,) = db.execute("SELECT count(*) FROM cases").fetchone()
-            except sqlite3.OperationalError:
-                begun = 0  # killed before the tables were made
-        db.close()
+    first = begun(store)
     async with Engine(f"sqlite:///{store}", workflows=[flow]) as engine:
-        new = [
-            await engine.start(flow, {"n": n, "turns": 0, "seen": []}) for n in range(begun, CASES)
-        ]
-        del new
+        for n in range(first, CASES):
+            await engine.start(flow, {"n": n, "turns": 0, "seen": []})
         await asyncio.gather(*(case.wait() for case in engine.cases))
 
 
