@@ -214,11 +214,7 @@ def _told(net: Net, trace: tuple[str, ...]) -> Iterator[str]:
             and here.origin.path == after.origin.path
             and (here.origin.role, after.origin.role) == ("start", "complete")
         ):
-            yield (
-                f"{here.label} ({here.origin.path})"
-                if here.label != here.origin.path
-                else (f"{here.label}")
-            )
+            yield f"{here.label!r} ({here.origin.path})"
             n += 2
         else:
             yield step(net, here.id)
@@ -262,6 +258,6 @@ def _lack(net: Net, t: Transition, marking: Marking) -> list[str]:
     for place in dict.fromkeys(missing):
         makers = ", ".join(step(net, m.id) for m in net.producers[place])
         need = max(t.consume[place], t.read[place])
-        count = f"{need} tokens" if need > 1 else "a token"
-        told.append(f"it lacks {count} on {place!r}" + (f", brought by {makers}" if makers else ""))
+        lack = f"needs {need} tokens, and has {marking[place]}," if need > 1 else "lacks a token"
+        told.append(f"it {lack} on {place!r}" + (f", brought by {makers}" if makers else ""))
     return told or obstacles(t, marking)

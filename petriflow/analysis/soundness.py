@@ -16,6 +16,7 @@ from itertools import pairwise
 from petriflow.analysis.report import Bound, Form, Kind, Report, Verdict, Witness
 from petriflow.analysis.state_space import Progress, StateSpace, explore
 from petriflow.net import Net, replay
+from petriflow.net.errors import DefinitionError
 
 
 def verify(
@@ -38,12 +39,20 @@ def verify(
 
     Raises:
         WorkflowNetError: the net has no source or sink, or several.
+        DefinitionError: the form is none that this net can be judged in.
 
     >>> net = Net.build("door").places("i", "o").transition("open", "i", "o").done()
     >>> verify(net).verdict
     'sound'
     """
     began = time.perf_counter()
+    if form not in (None, "atomic", "expanded"):
+        raise DefinitionError(f"form={form!r}; use 'atomic' or 'expanded'")
+    if form == "atomic" and net.form == "expanded":
+        raise DefinitionError(
+            f"net {net.name!r} is in its expanded form; to judge the atomic one, pass the net that "
+            "it was expanded from"
+        )
     judged = net.expanded() if form == "expanded" else net
     source, sink = judged.source.id, judged.sink.id
     space = explore(judged, max_markings=max_markings, progress=progress)

@@ -252,7 +252,7 @@ async def test_a_case_of_another_definition_waits_for_an_engine_that_has_it(tmp_
     go = asyncio.Event()
 
     def definition(*after: Any) -> Fragment:
-            async def hold(case: TaskContext) -> None:
+        async def hold(case: TaskContext) -> None:
             await go.wait()
 
         return sequence(hold, *after)
