@@ -48,7 +48,10 @@ class FormName(StrEnum):
 
 
 Target = Annotated[
-    str, typer.Argument(help="`path/to/model.py`, or `path/to/model.py:name`.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="TARGET", help="`path/to/model.py`, or `path/to/model.py:name`.", show_default=False
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 FormOption = Annotated[

@@ -129,7 +129,7 @@ def _updates(schema: Schema, command: StartTask, result: Any) -> Data:
         return {}
     if not isinstance(result, Mapping):
         raise TaskError(
-            f"returned {result!r}, a {type(result).__name__}; a task returns a mapping of updates "
+            f"returned {result!r}; a task returns a mapping of updates "
             "to the case's variables, such as {'paid': True}, or None"
         )
     return schema.updates(command.variables, result)

@@ -225,6 +225,15 @@ class Net:
         Raises:
             WorkflowNetError: there is none, or more than one.
         """
+        if not self.final and not self.sinks:
+            for place, takers in self.consumers.items():
+                undone = [t.id for t in self.transitions if place in t.reset]
+                if undone and not takers:
+                    raise WorkflowNetError(
+                        f"net {self.name!r} has no sink place: {place!r} would be it, but "
+                        f"transition {undone[0]!r} resets it, and an end that was reached must "
+                        "not be undone; take it out of the reset"
+                    )
         return self._only("sink", "final", self.final or EMPTY, self.sinks)
 
     def _only(self, what: str, field: str, said: Marking, found: tuple[Place, ...]) -> Place:

@@ -57,7 +57,7 @@ def _import(file: Path) -> ModuleType:
         raise DefinitionError(f"there is no file {str(file)!r}")
     if file.suffix != ".py":
         raise DefinitionError(f"{str(file)!r} is no Python file; a model is a .py file")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -76,12 +76,13 @@ def _import(file: Path) -> ModuleType:
 
 def _where(error: BaseException, file: Path) -> str:
     """The file, and the line of it at which the error arose."""
-    if isinstance(error, SyntaxError) and error.filename == str(file):
+    path = str(file.resolve())
+    if isinstance(error, SyntaxError) and error.filename == path:
         return f"{file}, line {error.lineno}"
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(file)
+        if frame.filename == path
     ]
     return f"{file}, line {lines[-1]}" if lines else str(file)
 
