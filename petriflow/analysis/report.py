@@ -46,7 +46,7 @@ class Witness:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """What was found out about a net.
 
@@ -95,6 +95,9 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join([self.headline, *self._lines()])
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.headline}>"
 
     @property
     def headline(self) -> str:
