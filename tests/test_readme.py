@@ -1,0 +1,44 @@
+"""The README's Python is run as it stands, as a notebook would run it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
+
+
+async def run(source: str) -> dict[str, Any]:
+    """What a block defines; `await` at the top level is allowed, as in a notebook."""
+    code = compile(source, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names: dict[str, Any] = {}
+    result = eval(code, names)
+    if isinstance(result, Awaitable):
+        await result
+    return names
+
+
+async def test_the_first_sample_runs_an_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = await run(BLOCKS[0])
+    assert names["order"].verify().verdict == "sound"
+    assert names["outcome"].completed
+    assert names["outcome"].variables == {"quantity": 3, "in_stock": True}
+
+
+async def test_the_second_sample_prints_what_its_comment_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await run(BLOCKS[1])
+    said = capsys.readouterr().out
+    assert "unsound" in said
+    assert "1. 'call'" in said
+    assert "'settle' waits for ever: it lacks a token on 'by_letter'" in said
