@@ -22,7 +22,7 @@ import typer  # commands from type hints, with help and completion
 from rich.console import Console
 
 from petriflow.net import Net
-from petriflow.net.errors import DefinitionError, GuardError, NoBranchEnabled, PetriflowError
+from petriflow.net.errors import DefinitionError, PetriflowError
 from petriflow.workflow import Workflow
 from petriflow.workflow.target import Model, load_target
 
@@ -217,17 +217,15 @@ async def _run(
 
 
 async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
-    try:
-        outcome: Outcome = await case.wait()
-    except (NoBranchEnabled, GuardError) as error:
-        out.print(f"waiting: {error}", style="yellow", markup=False, soft_wrap=True)
-        variables = dict(case.variables)
-        return {
-            "case": case.id, "status": "running", "variables": variables, "error": str(error)
-        }  # fmt: skip
-    style = "green" if outcome.completed else "red"
-    why = f": {outcome.error}" if outcome.error else ""
-    out.print(f"{outcome.status}{why}", style=f"bold {style}", markup=False, soft_wrap=True)
+    outcome: Outcome = await case.settle()
+    if outcome.status == "running":
+        events = ", ".join(_label(case.workflow, t) for t in case.waits_for)
+        why = outcome.error or f"for {events}"
+        out.print(f"waiting: {why}", style="yellow", markup=False, soft_wrap=True)
+    else:
+        style = "green" if outcome.completed else "red"
+        why = f": {outcome.error}" if outcome.error else ""
+        out.print(f"{outcome.status}{why}", style=f"bold {style}", markup=False, soft_wrap=True)
     if outcome.variables and outcome.completed:
         text = json.dumps(outcome.variables, indent=2, ensure_ascii=False)
         out.print(text, markup=False, soft_wrap=True)

@@ -47,7 +47,7 @@ FLOORS = {
 DOORS = {
     # `a >> b` and `refine` are methods for comfort; what they do is built on fragments
     "patterns.fragment:Fragment.__rshift__": {"patterns.basic"},
-    "patterns.fragment:Fragment.refine": {"patterns.compose"},
+    "patterns.fragment:Fragment.refine": {"patterns.parts"},
     "patterns.fragment:Fragment._repr_mimebundle_": {"drawing"},
     "workflow.workflow:Workflow.verify": {"analysis"},
     "workflow.workflow:Workflow.run": {"execution"},

@@ -66,7 +66,14 @@ class Bodies:
             if command.delay:
                 await self._clock.sleep(command.delay)
             view = schema.view(command.variables)
-            context = TaskContext(handle.id, firing_id, command.attempt, view, schema.mapping(view))
+            context = TaskContext(
+                handle.id,
+                firing_id,
+                command.attempt,
+                view,
+                schema.mapping(view),
+                command.instance,
+            )
             if handle.workflow.tasks[command.task].timeout is None:
                 result = await self._begin(handle, command, context)
             else:

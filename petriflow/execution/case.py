@@ -26,6 +26,7 @@ from petriflow.execution.events import (
     FINAL,
     CancelRequested,
     CancelTask,
+    CancelTimer,
     CaseFinished,
     CaseStarted,
     Command,
@@ -33,14 +34,17 @@ from petriflow.execution.events import (
     Decided,
     DecisionFailed,
     Event,
+    EventReceived,
     IncidentResolved,
     StartTask,
     Status,
     TaskCompleted,
     TaskFailed,
+    TimerFired,
 )
-from petriflow.execution.program import Decision, Job, Program
+from petriflow.execution.program import Decision, Job, Program, Tally
 from petriflow.execution.scopes import Scopes
+from petriflow.execution.waiting import Waiting
 from petriflow.net import Marking
 from petriflow.net.errors import PetriflowError
 from petriflow.workflow.variables import Data
@@ -55,6 +59,7 @@ class Running:
 
     task: str
     attempt: int
+    instance: int | None = None
 
 
 @dataclass(slots=True)
@@ -74,11 +79,13 @@ class Case:
     """
 
     __slots__ = (
+        "_asked",
         "_awake",
         "_before",
         "_circle",
         "_commands",
         "_firings",
+        "_instances",
         "_scopes",
         "_silent",
         "_tokens",
@@ -92,6 +99,7 @@ class Case:
         "running",
         "seq",
         "status",
+        "waiting",
     )
 
     def __init__(self, program: Program, id: str) -> None:
@@ -105,6 +113,9 @@ class Case:
         self.running: dict[str, Running] = {}
         self.deciding: dict[str, int] = {}
         self.incidents: dict[str, Incident] = {}
+        self.waiting = Waiting(program)
+        self._asked: dict[str, int] = {}
+        self._instances: dict[str, int] = {}
         self._tokens = [0] * len(program.net.place_ids)
         self._scopes = Scopes(program.workflow.policy)
         self._firings = 0
@@ -140,12 +151,18 @@ class Case:
     @property
     def stuck(self) -> bool:
         """Whether only a person can bring the case on: incidents, and nothing else going."""
-        return bool(self.incidents) and not self.running and not self.deciding
+        return bool(self.incidents) and not (self.running or self.deciding or self.waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing goes on by itself: only events and persons can bring the case on."""
+        return not (self.finished or self.running or self.deciding or self.waiting.timers)
 
     def open_commands(self) -> list[Command]:
         """The commands that are still to be carried out; after a restart they are issued again."""
         return [
             *(self._start_command(firing) for firing in self.running),
+            *self.waiting.timers,
             *(self._decide_command(choice) for choice in self.deciding),
         ]
 
@@ -192,7 +209,7 @@ class Case:
             case Decided(choice, number, takes):
                 if self._is_open(choice, number):
                     del self.deciding[choice]
-                    self._select(self.program.decisions[choice], frozenset(takes))
+                    self._settle(choice, takes)
             case DecisionFailed(choice, number, kind, error):
                 if self._is_open(choice, number):
                     del self.deciding[choice]
@@ -203,6 +220,16 @@ class Case:
                     del self.incidents[choice]
                     self._correct(choice, updates)
                     self._wake(self.program.everything)
+            case EventReceived(name, payload):
+                if taker := self.waiting.taker(name):
+                    self._happen(taker, payload)
+                else:
+                    self.late = not self.waiting.keep(name, payload)
+            case TimerFired(timer):
+                if rung := self.waiting.rung(timer):
+                    self._happen(rung, {})
+                else:
+                    self.late = True
             case CancelRequested(reason):
                 self._finish("cancelled", reason or None)
             case _:
@@ -231,6 +258,10 @@ class Case:
                 continue
             if decision := program.decides.get(t):
                 self._ask(decision)
+            elif tally := program.tallied.get(t):
+                self._ask_number(tally)
+            elif t in program.triggers:
+                self._wait(t)
             elif job := program.starts.get(t):
                 self._start(job)
             elif self._silent >= MOST_SILENT_FIRINGS:
@@ -249,11 +280,17 @@ class Case:
         if branches := program.joins.get(t):
             self._scopes.merge(self._arrived(branches, dict(row.consume)))
         program.net.fire_in_place(t, tokens)
+        if self.waiting:
+            for transition in self.waiting.disabled(tokens):
+                self._end_waiting(transition)
         if row.reset:
+            self._asked.clear()
             self._withdraw()
             for branch in program.cancels[t]:
                 if branch in self._scopes and not any(tokens[p] for p in program.inside[branch]):
                     self._scopes.close(branch)
+        if task := program.opens.get(t):
+            self._instances[task] = 0
         for branch in program.splits.get(t, ()):
             self._scopes.open(branch, self._scope(program.parent[branch]))
         self.fired.append(program.net.transition_ids[t])
@@ -279,10 +316,11 @@ class Case:
                 del self.running[firing_id]
                 self._scopes.close(firing_id)
                 self._call_off(firing_id)
-        for waiting in (self.deciding, self.incidents):
-            for choice in [c for c in waiting if c in self.program.decisions]:
-                if not self._tokens[self.program.decisions[choice].place]:
-                    waiting.pop(choice)
+        for open_questions in (self.deciding, self.incidents):
+            for path in list(open_questions):
+                asked = self.program.decisions.get(path) or self.program.tallies.get(path)
+                if asked and not self._tokens[asked.place]:
+                    open_questions.pop(path)
 
     def _call_off(self, firing_id: str) -> None:
         """A body is not wanted any more; one that this very event would start never starts."""
@@ -296,7 +334,11 @@ class Case:
         self._fire(job.start)
         self._firings += 1
         firing_id = f"{self.id}/{job.task}/{self._firings}"
-        self.running[firing_id] = Running(job.task, 1)
+        instance = None
+        if job.task in self.program.many:
+            instance = self._instances[job.task]
+            self._instances[job.task] += 1
+        self.running[firing_id] = Running(job.task, 1, instance)
         self._scopes.open(firing_id, self._scope(job.scope))
         self._commands.append(self._start_command(firing_id))
 
@@ -304,10 +346,14 @@ class Case:
         running = self.running[firing_id]
         delay = self.program.workflow.tasks[running.task].wait_before(running.attempt)
         variables = self._scopes.view(firing_id)
-        return StartTask(firing_id, running.task, running.attempt, delay, variables)
+        return StartTask(
+            firing_id, running.task, running.attempt, delay, variables, running.instance
+        )
 
     def _ask(self, decision: Decision) -> None:
         path = decision.choice.path
+        if self._asked.get(path) == self._tokens[decision.place]:
+            return  # a patient choice, and nothing has arrived since it was asked
         if path not in self.deciding and path not in self.incidents:
             if self._silent >= MOST_SILENT_FIRINGS:
                 self._stop_circling(decision.selectors[0][0])
@@ -315,9 +361,27 @@ class Case:
             self.deciding[path] = self.seq
             self._commands.append(self._decide_command(path))
 
+    def _ask_number(self, tally: Tally) -> None:
+        path = tally.count.path
+        if path not in self.deciding and path not in self.incidents:
+            self.deciding[path] = self.seq
+            self._commands.append(self._decide_command(path))
+
     def _decide_command(self, path: str) -> Decide:
-        scope = self._scope(self.program.decisions[path].scope)
-        return Decide(path, self.deciding[path], self._scopes.view(scope))
+        asked = self.program.tallies.get(path) or self.program.decisions[path]
+        return Decide(path, self.deciding[path], self._scopes.view(self._scope(asked.scope)))
+
+    def _settle(self, path: str, takes: tuple[int, ...]) -> None:
+        """An answer has come: branches of a choice, or a number of instances."""
+        if tally := self.program.tallies.get(path):
+            for _ in range(takes[0] - 1):
+                self._fire(tally.more)
+            self._fire(tally.stop)
+        elif takes:
+            self._asked.pop(path, None)
+            self._select(self.program.decisions[path], frozenset(takes))
+        else:
+            self._asked[path] = self._tokens[self.program.decisions[path].place]
 
     def _select(self, decision: Decision, takes: frozenset[int]) -> None:
         """Fire the selectors that take just these branches: one, or a chain of them."""
@@ -332,8 +396,43 @@ class Case:
                 and self.program.net.is_enabled(t, self._tokens)
             )
             settled |= now
-            self._silent += 1
-            self._fire(t)
+            if job := self.program.starts.get(t):
+                self._start(job)
+            else:
+                self._silent += 1
+                self._fire(t)
+
+    # -- what happens outside ---------------------------------------------------------------
+
+    def _wait(self, t: int) -> None:
+        """A trigger can fire as far as the tokens go: wait for it, or take what came before."""
+        transition = self.program.net.transition_ids[t]
+        if transition in self.waiting.since:
+            return
+        payload = self.waiting.begin(transition, self.seq)
+        if payload is not None:
+            self._happen(transition, payload)
+        elif timer := self.waiting.timer(transition):
+            self._commands.append(timer)
+
+    def _happen(self, transition: str, payload: Data) -> None:
+        """A trigger fires, and what its event brought is written."""
+        t = self.program.net.transition_index[transition]
+        self._end_waiting(transition)
+        if payload:
+            self._write(self.program.scope(transition), payload)
+        self._fire(t)
+        self._wake([t])  # it may be waited for again at once
+
+    def _end_waiting(self, transition: str) -> None:
+        timer = self.waiting.end(transition)
+        if timer is None:
+            return
+        started = [c for c in self._commands if getattr(c, "timer", "") == timer]
+        if started:
+            self._commands.remove(started[0])
+        else:
+            self._commands.append(CancelTimer(timer))
 
     def _scope(self, around: tuple[str, ...]) -> str:
         """The innermost of these scopes that is open."""
@@ -352,10 +451,13 @@ class Case:
 
     def _correct(self, choice: str, updates: Data) -> None:
         """A person's corrections are written where the choice looks."""
-        decision = self.program.decisions.get(choice)
-        scope = self._scope(decision.scope if decision else ("",))
+        asked = self.program.decisions.get(choice) or self.program.tallies.get(choice)
+        self._write(asked.scope if asked else ("",), updates)
+
+    def _write(self, around: tuple[str, ...], updates: Data) -> None:
+        """Updates that no task returned: what a person corrected, what an event brought."""
         name = f"{self.id}#{self.seq}"
-        self._scopes.open(name, scope)
+        self._scopes.open(name, self._scope(around))
         self._scopes.complete(name, updates)
 
     def _stop_circling(self, t: int) -> None:
@@ -375,7 +477,7 @@ class Case:
             return
         if self._tokens[self.program.sink] == 1 and sum(self._tokens) == 1:
             self._finish("completed", None)
-        elif not self.running and not self.deciding and not self.incidents:
+        elif not (self.running or self.deciding or self.incidents or self.waiting):
             self._finish("deadlocked", f"nothing can happen in {self.marking}")
 
     def _finish(self, status: Status, error: str | None) -> None:
@@ -383,6 +485,8 @@ class Case:
         self._awake.clear()
         for firing_id in self.running:
             self._call_off(firing_id)
+        for transition in list(self.waiting.since):
+            self._end_waiting(transition)
         self._commands = [c for c in self._commands if not isinstance(c, Decide)]
         self._commands.append(CaseFinished(status))
         self.running.clear()
@@ -399,11 +503,27 @@ class Case:
             self._scopes.dump(),
             {
                 "firings": self._firings,
-                "running": {id: [r.task, r.attempt] for id, r in self.running.items()},
+                "running": {
+                    id: [r.task, r.attempt]
+                    if r.instance is None
+                    else [r.task, r.attempt, r.instance]
+                    for id, r in self.running.items()
+                },
                 "deciding": dict(self.deciding),
                 "incidents": {path: [i.kind, i.error] for path, i in self.incidents.items()},
+                **self._dump_rare(),
             },
         )
+
+    def _dump_rare(self) -> Data:
+        """What few cases have, left out by the others."""
+        rare = {
+            "waiting": dict(self.waiting.since),
+            "mailbox": list(self.waiting.mailbox),
+            "asked": dict(self._asked),
+            "instances": dict(self._instances),
+        }
+        return {name: value for name, value in rare.items() if value}
 
     @classmethod
     def load(
@@ -422,9 +542,13 @@ class Case:
         case._tokens = program.net.vector(Marking(marking))
         case._scopes.load(variables)
         case._firings = control["firings"]
-        case.running = {f: Running(task, n) for f, (task, n) in control["running"].items()}
+        case.running = {firing: Running(*running) for firing, running in control["running"].items()}
         case.deciding = dict(control["deciding"])
         case.incidents = {p: Incident(kind, e) for p, (kind, e) in control["incidents"].items()}
+        case.waiting.since = dict(control.get("waiting", {}))
+        case.waiting.mailbox = [(name, payload) for name, payload in control.get("mailbox", [])]
+        case._asked = dict(control.get("asked", {}))
+        case._instances = dict(control.get("instances", {}))
         return case
 
     @classmethod

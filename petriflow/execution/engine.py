@@ -25,6 +25,7 @@ from petriflow.execution.case import Case
 from petriflow.execution.clock import Clock, SystemClock
 from petriflow.execution.events import (
     CancelTask,
+    CancelTimer,
     CaseFinished,
     CaseStarted,
     Command,
@@ -32,22 +33,27 @@ from petriflow.execution.events import (
     Decided,
     DecisionFailed,
     Event,
+    EventReceived,
+    ScheduleTimer,
     StartTask,
     Status,
+    TimerFired,
     to_data,
 )
 from petriflow.execution.handle import CaseHandle, Outcome
-from petriflow.execution.program import program
-from petriflow.execution.store import Record, Store, StoredCase, open_store
+from petriflow.execution.program import program, undeclared_choices
+from petriflow.execution.store import Batch, Record, Store, StoredCase, open_store
 from petriflow.net.errors import (
     DefinitionError,
     NoBranchEnabled,
     NotProvenSound,
     PetriflowError,
     StoreError,
+    UndeclaredChoice,
     UnknownCase,
     VariableError,
 )
+from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
 
 log = logging.getLogger("petriflow")
@@ -69,6 +75,7 @@ class Engine:
 
     Raises:
         NotProvenSound: a workflow is unsound, or its soundness is unknown (when entered).
+        UndeclaredChoice: two steps compete, and nothing decides between them (when entered).
         StoreError: the store cannot be opened (when entered).
 
     >>> from petriflow import Engine, Workflow
@@ -97,6 +104,7 @@ class Engine:
         self._on_event = on_event
         self._clock: Clock = clock or SystemClock()
         self._handles: dict[str, CaseHandle] = {}
+        self._telling: set[tuple[str, str]] = set()
         self._error: PetriflowError | None = StoreError("the engine is not running; enter it first")
         names = [w.name for w in workflows]
         for name in names:
@@ -106,9 +114,11 @@ class Engine:
     # -- its life ---------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        if not self._allow_unsound:
-            for workflow in self._workflows.values():
+        for workflow in self._workflows.values():
+            if not self._allow_unsound:
                 _require_sound(workflow)
+            if conflicts := undeclared_choices(workflow):
+                raise UndeclaredChoice(f"workflow {workflow.name!r} is not run: {conflicts[0]}")
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "petriflow-store")
         self._bodies = Bodies(self._clock, self._ended)
@@ -117,7 +127,8 @@ class Engine:
         except BaseException:
             self._writer.shutdown()
             raise
-        self._records: list[Record] = []
+        self._batch = Batch()
+        self._timers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._commands: list[tuple[CaseHandle, Command]] = []
         self._dirty: dict[str, CaseHandle] = {}
         self._work = asyncio.Event()
@@ -128,8 +139,9 @@ class Engine:
                 await self._in_writer(
                     self._store.define, hash, workflow.name, workflow.document(), self._clock.now()
                 )
+            due = await self._in_writer(self._store.timers)
             for stored in await self._in_writer(self._store.open_cases):
-                self._continue(stored)
+                self._continue(stored, due)
         except BaseException:
             await self._bodies.stop()
             await self._shut()
@@ -144,6 +156,9 @@ class Engine:
         traceback: TracebackType | None,
     ) -> None:
         await self._bodies.stop()
+        for timer in self._timers.values():
+            timer.cancel()
+        await asyncio.gather(*self._timers.values(), return_exceptions=True)
         with suppress(PetriflowError):  # an engine that lost its store says so to those who wait
             await self._committed()
         self._flusher.cancel()
@@ -156,7 +171,7 @@ class Engine:
         await self._in_writer(self._store.close)
         self._writer.shutdown()
 
-    def _continue(self, stored: StoredCase) -> None:
+    def _continue(self, stored: StoredCase, due: Mapping[tuple[str, str], float]) -> None:
         workflow = self._workflows.get(stored.definition)
         if workflow is None:
             log.warning(
@@ -176,10 +191,13 @@ class Engine:
         handle = CaseHandle(self, case, workflow, stored.created_at)
         self._handles[case.id] = handle
         for command in case.open_commands():
-            if isinstance(command, Decide):
-                self.turn(handle, self._answer(handle, command))
-            else:
-                self._carry_out(handle, command)
+            match command:
+                case Decide():
+                    self.turn(handle, self._answer(handle, command))
+                case ScheduleTimer(timer):
+                    self._set_timer(handle, timer, due[case.id, timer])
+                case _:
+                    self._carry_out(handle, command)
 
     # -- what a user does -------------------------------------------------------------------
 
@@ -227,6 +245,54 @@ class Engine:
             raise UnknownCase(f"this engine has no open case {id!r}")
         return self._handles[id]
 
+    async def signal(
+        self,
+        case: CaseHandle | str,
+        event: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+    ) -> bool:
+        """Tell a case that something has happened; what that leads to is stored when this returns.
+
+        Args:
+            case: the case, or its id.
+            event: the name that its workflow waits for by `event(name)`.
+            payload: updates to the case's variables.
+            key: a name for this one happening: told again under the same key, nothing happens.
+
+        Returns:
+            Whether it was of use: taken by a step that waited, or kept for one that will.
+
+        Raises:
+            UnknownCase: this engine has no open case of this id.
+            DefinitionError: the workflow has no event of this name.
+            VariableError: the payload cannot be stored or does not fit the variables' model.
+        """
+        self.check()
+        handle = self.case(case if isinstance(case, str) else case.id)
+        known = {t.name for t in program(handle.workflow).triggers.values() if isinstance(t, Wait)}
+        if event not in known:
+            names = ", ".join(map(repr, sorted(known))) or "no event"
+            raise DefinitionError(
+                f"workflow {handle.workflow.name!r} does not wait for {event!r}; it knows {names}"
+            )
+        checked = handle.workflow.schema.updates(handle._case.variables, payload or {})
+        if key is not None:
+            if (handle.id, key) in self._telling or await self._in_writer(
+                self._store.told, handle.id, key
+            ):
+                return False
+            self._telling.add((handle.id, key))
+        try:
+            self._batch.inbox += [(handle.id, key, event, self._clock.now())] if key else []
+            self.turn(handle, EventReceived(event, checked))
+            useful = not handle._case.late
+            await self._committed()
+        finally:
+            self._telling.discard((handle.id, key or ""))
+        return useful
+
     async def history(self, case_id: str) -> list[Record]:
         """The stored events of a case, in order.
 
@@ -273,11 +339,16 @@ class Engine:
         while events:
             event = events.pop(0)
             for command in case.apply(event):
-                if isinstance(command, Decide):
-                    events.append(self._answer(handle, command))
-                else:
-                    self._commands.append((handle, command))
-            self._records.append(
+                match command:
+                    case Decide():
+                        events.append(self._answer(handle, command))
+                        continue
+                    case ScheduleTimer(timer, seconds):
+                        self._batch.timers[case.id, timer] = self._clock.now() + seconds
+                    case CancelTimer(timer):
+                        self._batch.timers[case.id, timer] = None
+                self._commands.append((handle, command))
+            self._batch.records.append(
                 Record(
                     case.id,
                     case.seq,
@@ -299,6 +370,8 @@ class Engine:
     def _answer(self, handle: CaseHandle, command: Decide) -> Event:
         """Ask the guards of a choice, in order, on one snapshot."""
         workflow = handle.workflow
+        if tally := program(workflow).tallies.get(command.choice):
+            return self._number(handle, command, tally.count.most)
         choice = program(workflow).decisions[command.choice].choice
         questions = workflow.questions[command.choice]
         try:
@@ -312,7 +385,7 @@ class Engine:
                         break
             if not takes:
                 takes = [n for n, question in enumerate(questions) if question is None]
-            if not takes:
+            if not takes and not choice.patient:
                 asked = "; ".join(q.text for q in questions if q)
                 raise NoBranchEnabled(
                     f"choice {command.choice!r}: no guard is true ({asked}) for "
@@ -326,6 +399,24 @@ class Engine:
                 text = f"choice {command.choice!r}: {error}"
             return DecisionFailed(command.choice, command.number, kind, text)
         return Decided(command.choice, command.number, tuple(takes))
+
+    def _number(self, handle: CaseHandle, command: Decide, most: int) -> Event:
+        """Ask how many instances there are to be."""
+        workflow = handle.workflow
+        question = workflow.numbers[command.choice]
+        try:
+            view = workflow.schema.view(command.variables)
+            named = workflow.schema.mapping(view)
+            number = question.value(named if question.names is not None else view)
+            if type(number) is not int or not 1 <= number <= most:
+                raise VariableError(
+                    f"{question.text!r} gives {number!r}; a number from 1 to {most} is needed: "
+                    "correct the variables and retry, or raise most="
+                )
+        except PetriflowError as error:
+            text = f"instances {command.choice!r}: {error}"
+            return DecisionFailed(command.choice, command.number, type(error).__name__, text)
+        return Decided(command.choice, command.number, (number,))
 
     # -- the writer -------------------------------------------------------------------------
 
@@ -345,21 +436,26 @@ class Engine:
         while True:
             await self._work.wait()
             self._work.clear()
-            records, self._records = self._records, []
+            batch, self._batch = self._batch, Batch()
             commands, self._commands = self._commands, []
             dirty, self._dirty = self._dirty, {}
             commits, self._commits = self._commits, []
-            rows = [self._row(handle) for handle in dirty.values()]
+            batch.cases = [self._row(handle) for handle in dirty.values()]
             try:
-                await self._in_writer(self._store.commit, rows, records)
+                await self._in_writer(self._store.commit, batch)
             except Exception as error:
                 known = error if isinstance(error, PetriflowError) else StoreError(str(error))
                 self._fail(known, commits)
                 return
-            for record in records:
+            for record in batch.records:
                 self._announce(record)
             for handle, command in commands:
-                self._carry_out(handle, command)
+                if isinstance(command, ScheduleTimer):
+                    at = batch.timers.get((handle.id, command.timer))
+                    if at is not None:
+                        self._set_timer(handle, command.timer, at)
+                else:
+                    self._carry_out(handle, command)
             for handle in dirty.values():
                 if handle.id not in self._dirty:  # else it has moved on, and is told next time
                     handle.tell()
@@ -398,10 +494,11 @@ class Engine:
             if not waiter.done():
                 waiter.set_result(None)  # whoever waits looks at the error next
         for handle in self._handles.values():
-            for told in handle._waiters:
+            for told in (*handle._waiters, *handle._settlers):
                 if not told.done():
                     told.set_exception(error)
             handle._waiters.clear()
+            handle._settlers.clear()
 
     def _carry_out(self, handle: CaseHandle, command: Command) -> None:
         match command:
@@ -409,10 +506,21 @@ class Engine:
                 self._bodies.start(handle, command)
             case CancelTask(firing_id):
                 self._bodies.cancel(firing_id)
+            case CancelTimer(timer):
+                if running := self._timers.pop((handle.id, timer), None):
+                    running.cancel()
             case CaseFinished():
                 self._handles.pop(handle.id, None)
-            case Decide():
-                raise AssertionError("a decision is answered in its own turn")
+            case Decide() | ScheduleTimer():
+                raise AssertionError("a decision and a timer's time are settled in the turn")
+
+    def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
+        async def ring() -> None:
+            await self._clock.sleep(max(0.0, due - self._clock.now()))
+            self._timers.pop((handle.id, timer), None)
+            self._ended(handle, TimerFired(timer))
+
+        self._timers[handle.id, timer] = self._loop.create_task(ring())
 
     def _ended(self, handle: CaseHandle, event: Event) -> None:
         """A body has ended."""

@@ -70,6 +70,21 @@ class IncidentResolved:
 
 
 @dataclass(frozen=True, slots=True)
+class EventReceived:
+    """Something happened outside; the payload becomes updates of the case's variables."""
+
+    name: str
+    payload: Data
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time of a timer has come."""
+
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """The case is to be given up."""
 
@@ -83,13 +98,15 @@ Event = (
     | Decided
     | DecisionFailed
     | IncidentResolved
+    | EventReceived
+    | TimerFired
     | CancelRequested
 )
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         CaseStarted, TaskCompleted, TaskFailed, Decided, DecisionFailed, IncidentResolved,
-        CancelRequested,
+        EventReceived, TimerFired, CancelRequested,
     )
 }  # fmt: skip
 
@@ -118,6 +135,7 @@ class StartTask:
     attempt: int
     delay: float
     variables: Data
+    instance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +155,25 @@ class Decide:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleTimer:
+    """Send `TimerFired` after so many seconds."""
+
+    timer: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Nobody waits for this timer any more."""
+
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFinished:
     """The case has reached a final state."""
 
     status: Status
 
 
-Command = StartTask | CancelTask | Decide | CaseFinished
+Command = StartTask | CancelTask | Decide | ScheduleTimer | CancelTimer | CaseFinished

@@ -55,6 +55,7 @@ class CaseHandle:
     workflow: Workflow
     created_at: float
     _waiters: list[asyncio.Future[Outcome]] = field(default_factory=list)
+    _settlers: list[asyncio.Future[Outcome]] = field(default_factory=list)
     #: whether the end of the case was committed and told
     told: bool = False
 
@@ -77,6 +78,28 @@ class CaseHandle:
     def incidents(self) -> Mapping[str, str]:
         """Why the case waits for a person, by the choice at which it waits."""
         return {path: i.error for path, i in self._case.incidents.items()}
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The events and timers that the case waits for, as ids of transitions."""
+        return tuple(self._case.waiting.since)
+
+    async def settle(self) -> Outcome:
+        """Wait until the case has ended, or until only an event or a person can bring it on: then
+        the outcome's status is `running`.
+
+        Raises:
+            StoreError: the engine lost its store; the case continues from its last commit when
+                an engine is started again.
+        """
+        self._shell.check()
+        if self.told:
+            return self._outcome()
+        settler: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._settlers.append(settler)
+        if self._case.idle:
+            self._shell.touch(self)
+        return await settler
 
     async def wait(self) -> Outcome:
         """Wait for the case's end.
@@ -120,14 +143,20 @@ class CaseHandle:
 
     def _outcome(self) -> Outcome:
         case = self._case
-        return Outcome(case.id, case.status, case.variables, case.error)
+        incidents = "; ".join(i.error for i in case.incidents.values())
+        return Outcome(case.id, case.status, case.variables, case.error or incidents or None)
 
     def tell(self) -> None:
         """Let those who wait know, once what they wait for is committed."""
         case = self._case
+        self.told = case.finished
+        if case.finished or case.idle:
+            for settler in self._settlers:
+                if not settler.done():
+                    settler.set_result(self._outcome())
+            self._settlers.clear()
         if not case.finished and not case.stuck:
             return
-        self.told = case.finished
         for waiter in self._waiters:
             if waiter.done():
                 continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from petriflow.net import compile_net
-from petriflow.patterns.fragment import Choice, within
+from petriflow.patterns.fragment import Choice, Count, Event, within
 from petriflow.workflow import Workflow
 
 
@@ -33,6 +33,17 @@ class Decision:
     choice: Choice
     place: int
     selectors: tuple[tuple[int, frozenset[int], frozenset[int]], ...]
+    scope: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A question for a number: after it `more` fires for each further one, and then `stop`."""
+
+    count: Count
+    place: int
+    more: int
+    stop: int
     scope: tuple[str, ...]
 
 
@@ -70,7 +81,11 @@ class Program:
             choice.path: Decision(
                 choice,
                 net.place_index[choice.place],
-                tuple((index[s.transition], s.takes, s.skips) for s in choice.selectors),
+                tuple(
+                    # In a net drawn by hand a choice may be between tasks: it selects a start.
+                    (index[_begin(s.transition, workflow)], s.takes, s.skips)
+                    for s in choice.selectors
+                ),
                 self.scope(choice.path),
             )
             for choice in workflow.choices
@@ -78,6 +93,25 @@ class Program:
         self.decides = {
             t: decision for decision in self.decisions.values() for t, _, _ in decision.selectors
         }
+
+        self.tallies = {
+            count.path: Tally(
+                count,
+                net.place_index[count.place],
+                index[count.more],
+                index[count.stop],
+                self.scope(count.path),
+            )
+            for count in workflow.fragment.counts
+        }
+        self.tallied = {t: y for y in self.tallies.values() for t in (y.more, y.stop)}
+        self.triggers = {index[id]: trigger for id, trigger in workflow.fragment.triggers.items()}
+        self.persistent = frozenset(
+            t.name for t in self.triggers.values() if isinstance(t, Event) and t.persistent
+        )
+        #: the tasks that run in several instances, and by transition those whose count it begins
+        self.many = frozenset(i.task for i in workflow.fragment.instances)
+        self.opens = {index[t]: i.task for i in workflow.fragment.instances for t in i.opens}
 
         self.splits: dict[int, tuple[str, ...]] = {}
         self.joins: dict[int, tuple[str, ...]] = {}
@@ -99,11 +133,42 @@ class Program:
             tuple(t for t in row.affects if t not in completions) for row in net.rows
         )
         self.everything = tuple(t for t in range(len(net.rows)) if t not in completions)
+        self.everything_set = frozenset(self.everything)
 
     def scope(self, id: str) -> tuple[str, ...]:
         """The branches that a node lies in, the innermost first, and the case itself."""
         around = [branch for branch in self._branches if within(branch, id)]
         return (*sorted(around, key=len, reverse=True), "")
+
+
+def _begin(transition: str, workflow: Workflow) -> str:
+    return f"{transition}.start" if transition in workflow.tasks else transition
+
+
+def undeclared_choices(workflow: Workflow) -> list[str]:
+    """Steps that would always come before another that competes with them, so that the other never
+    has its turn: nothing outside decides between the two.
+    """
+    known = program(workflow)
+    net = known.net
+    transitions = workflow.expanded.transitions
+    groups = {t: d.choice.path for t, d in known.decides.items()}
+    groups |= {t: y.count.path for t, y in known.tallied.items()}
+    found = []
+    for n, t in enumerate(transitions):
+        if n in groups or n in known.triggers or n not in known.everything_set:
+            continue
+        for m in {m for p in t.consume for m in net.net.consumers[p]} - {t}:
+            if (
+                t.consume + t.read <= m.consume + m.read
+                and net.transition_index[m.id] in known.everything_set
+                and not any(m.consume[p] + m.read[p] >= k for p, k in t.inhibitor.items())
+            ):
+                found.append(
+                    f"{t.id!r} would always come before {m.id!r}: give the choice between them to "
+                    "guards (exclusive_choice), or begin both with event(…) or timer(…)"
+                )
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -57,6 +57,10 @@ class VariableConflict(VariableError):
     """Two concurrent steps wrote different values to one variable whose policy is `error`."""
 
 
+class UndeclaredChoice(DefinitionError):
+    """Two steps compete for a token, and nothing says which of them is to have it."""
+
+
 class TaskError(PetriflowError):
     """A task body returned something that is not a mapping of updates, timed out, or failed."""
 

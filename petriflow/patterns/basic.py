@@ -4,9 +4,24 @@ Choice with Simple Merge (WCP-1 to WCP-5).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from petriflow.net.errors import CompositionError
 from petriflow.patterns.branching import Alternative, alternatives
-from petriflow.patterns.compose import Composer
-from petriflow.patterns.fragment import Binding, Block, Choice, Fragment, Selector, as_fragment
+from petriflow.patterns.compose import Composer, Placed
+from petriflow.patterns.fragment import (
+    Binding,
+    Block,
+    Choice,
+    Fragment,
+    Port,
+    Selector,
+    as_fragment,
+)
+from petriflow.patterns.parts import remedy
+
+#: What one place carries from a step to the next.
+FUSIBLE = ("control", "threads")
 
 
 def sequence(*steps: Fragment | Binding, name: str | None = None) -> Fragment:
@@ -18,8 +33,11 @@ def sequence(*steps: Fragment | Binding, name: str | None = None) -> Fragment:
         steps: at least one fragment, task or function.
         name: the segment that stands for the sequence in the ids of its nodes.
 
+    A step that takes one token can follow several threads: each thread goes through it.
+
     Raises:
-        CompositionError: no step, or two different steps of one name.
+        CompositionError: no step, two different steps of one name, or a step whose end does not
+            fit the beginning of the next.
 
     >>> def pick(case): ...
     >>> def pack(case): ...
@@ -28,12 +46,27 @@ def sequence(*steps: Fragment | Binding, name: str | None = None) -> Fragment:
     """
     composer = Composer("sequence", name)
     fragments = tuple(as_fragment(step) for step in steps)
-    first, *rest = composer.add_all(fragments)
-    exit = first.exit
+    first, *rest = composer.add_all(fragments, typed=False)
+    before, end = first, first.ports["exit"]
     for step in rest:
-        composer.fuse(exit, step.entry)
-        exit = step.exit
-    return composer.finish(first.entry, exit, steps=() if name else fragments)
+        end = _follow(composer, before, end, step)
+        before = step
+    return composer.finish(first.ports["entry"], end, steps=() if name else fragments)
+
+
+def _follow(composer: Composer, before: Placed, end: Port, step: Placed) -> Port:
+    """Put a step after another; the answer is what comes out of it."""
+    begin, out = step.ports["entry"], step.ports["exit"]
+    if end.type == "threads" and begin.type == out.type == "control":
+        out = replace(out, type="threads", width=end.width)
+    elif (begin.type, begin.width) != (end.type, end.width) or end.type not in FUSIBLE:
+        fix = remedy(end) if end.type != "control" else f"put thread_split({begin.width}) before it"
+        raise CompositionError(
+            f"sequence {composer.root!r}: {before.segment!r} ends with {end}, and {step.segment!r} "
+            f"begins with {begin}; {fix}"
+        )
+    composer.fuse(end.place, step.entry)
+    return out
 
 
 def parallel(*branches: Fragment | Binding, name: str | None = None) -> Fragment:

@@ -1,5 +1,5 @@
-"""Choices by data: `when`, and the multi-choice with its structured synchronizing merge
-(WCP-6, WCP-7).
+"""Splits: `when`, the multi-choice with its structured synchronizing merge (WCP-6, WCP-7), and
+splits whose branches are joined by something else (WCP-2, WCP-4, WCP-6, WCP-42).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from petriflow.net.errors import CompositionError
-from petriflow.patterns.compose import Composer, Placed
+from petriflow.patterns.compose import Composer, Placed, check_count
 from petriflow.patterns.fragment import (
     Binding,
     Block,
@@ -17,6 +17,8 @@ from petriflow.patterns.fragment import (
     Choice,
     Fragment,
     Guard,
+    Port,
+    PortType,
     Selector,
     as_fragment,
     check_guard,
@@ -111,20 +113,23 @@ def multi_choice(
     return composer.finish(entry, exit)
 
 
+def admitted(guarded: int, branches: int) -> list[frozenset[int]]:
+    """The sets of branches that a multi-choice may take: some of the guarded, or the default."""
+    sets = [
+        frozenset(subset)
+        for size in range(1, guarded + 1)
+        for subset in combinations(range(guarded), size)
+    ]
+    return sets + [frozenset([n]) for n in range(guarded, branches)]
+
+
 def _one_selector_a_subset(
     composer: Composer, entry: str, placed: list[Placed], guarded: int
 ) -> tuple[list[Selector], list[str]]:
     """Skip tokens: a silent selector for each admitted set of branches (PATTERNS 6c)."""
     everything = frozenset(range(len(placed)))
-    admitted = [
-        frozenset(subset)
-        for size in range(1, guarded + 1)
-        for subset in combinations(range(guarded), size)
-    ]
-    if len(placed) > guarded:
-        admitted.append(frozenset([guarded]))
     selectors = []
-    for taken in admitted:
+    for taken in admitted(guarded, len(placed)):
         role = "select-" + "+".join(placed[n].segment for n in sorted(taken))
         goes = [b.entry if n in taken else b.exit for n, b in enumerate(placed)]
         select = composer.silent(role, entry, goes)
@@ -173,3 +178,96 @@ def _linear_chain(
     if default:
         step(f"take-{default.segment}-first", none, [default.entry, done], {guarded}, set())
     return selectors, [done]
+
+
+def parallel_split(*branches: Fragment | Binding, name: str | None = None) -> Fragment:
+    """All branches at once (WCP-2); how they come together is up to what is put around it.
+
+    `parallel(…)` is this with a synchronization. The branches end in a bundle, which
+    `synchronization`, `multi_merge` or `synchronizing_merge` closes.
+
+    Args:
+        branches: at least one fragment, task or function.
+        name: the segment that stands for the split in the ids of its nodes.
+
+    Raises:
+        CompositionError: no branch, or two different branches of one name.
+    """
+    composer = Composer("parallel_split", name)
+    entry = composer.place("in")
+    placed = composer.add_all(branches)
+    split = composer.silent("split", entry, [b.entry for b in placed])
+    paths = tuple(b.path for b in placed)
+    composer.blocks.append(Block(composer.root, frozenset([split]), frozenset(), paths))
+    return composer.finish(entry, _bundle("and", placed))
+
+
+def exclusive_split(
+    *branches: Alternative,
+    otherwise: Fragment | Binding | None = None,
+    exhaustive: bool = False,
+    name: str | None = None,
+) -> Fragment:
+    """Exactly one branch, chosen by data (WCP-4); `exclusive_choice(…)` with the merge left open.
+
+    The arguments and errors are those of `exclusive_choice`.
+    """
+    composer = Composer("exclusive_split", name)
+    entry = composer.place("in")
+    asked, placed = alternatives(composer, branches, otherwise, exhaustive)
+    everything = frozenset(range(len(placed)))
+    selectors = []
+    for n, branch in enumerate(placed):
+        select = composer.silent(f"select-{branch.segment}", entry, branch.entry)
+        selectors.append(Selector(select, frozenset([n]), everything - {n}))
+    composer.choices.append(Choice(composer.root, entry, False, asked, tuple(selectors)))
+    return composer.finish(entry, _bundle("xor", placed))
+
+
+def multi_split(
+    *branches: Alternative,
+    otherwise: Fragment | Binding | None = None,
+    exhaustive: bool = False,
+    name: str | None = None,
+) -> Fragment:
+    """Every branch whose guard is true (WCP-6); `multi_choice(…)` with the merge left open.
+
+    Branches that are not taken get no token, so that only `synchronizing_merge` can tell how many
+    to wait for. The arguments and errors are those of `multi_choice`.
+    """
+    composer = Composer("multi_split", name)
+    entry = composer.place("in")
+    asked, placed = alternatives(composer, branches, otherwise, exhaustive)
+    everything = frozenset(range(len(placed)))
+    selectors = []
+    for taken in admitted(len(branches), len(placed)):
+        role = "select-" + "+".join(placed[n].segment for n in sorted(taken))
+        select = composer.silent(role, entry, [placed[n].entry for n in sorted(taken)])
+        selectors.append(Selector(select, taken, everything - taken))
+    composer.choices.append(Choice(composer.root, entry, True, asked, tuple(selectors)))
+    splits = frozenset(s.transition for s in selectors)
+    paths = tuple(b.path for b in placed)
+    composer.blocks.append(Block(composer.root, splits, frozenset(), paths))
+    return composer.finish(entry, _bundle("or", placed))
+
+
+def thread_split(threads: int, name: str | None = None) -> Fragment:
+    """One thread becomes several in the same branch (WCP-42 Thread Split).
+
+    Args:
+        threads: how many tokens go on.
+        name: the segment that stands for the split in the ids of its nodes.
+
+    Raises:
+        CompositionError: fewer than one.
+    """
+    composer = Composer("thread_split", name)
+    check_count(composer, "threads", threads)
+    entry, exit = composer.place("in"), composer.place("out")
+    composer.silent("split", entry, {exit: threads})
+    return composer.finish(entry, Port(exit, "threads", threads))
+
+
+def _bundle(type: PortType, placed: Sequence[Placed]) -> Port:
+    first, *others = (branch.exit for branch in placed)
+    return Port(first, type, others=tuple(others))

@@ -1,116 +1,52 @@
 """The glue: how fragments become one fragment.
 
 A `Composer` collects the nodes of a new fragment, gives each child a path segment, and fuses
-places. Sequence is place fusion, a merge is the fusion of exits, a task is refined by putting a
-fragment between its two places. Resets of regions are resolved last, when every path is known.
+places. Sequence is place fusion, a merge is the fusion of exits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from petriflow.net import Marking, Net, Origin, Place, Transition
+from petriflow.net import Marking, Origin, Place, Transition
 from petriflow.net.errors import CompositionError
 from petriflow.patterns.fragment import (
     Binding,
     Block,
     Choice,
+    Count,
     Fragment,
+    Instances,
     Port,
     Region,
+    Trigger,
     as_fragment,
     check_name,
     within,
 )
+from petriflow.patterns.parts import Parts, remedy, rerooting
 
-Rename = Callable[[str], str]
 Weights = str | Iterable[str] | dict[str, int]
-
-
-@dataclass(slots=True)
-class Parts:
-    """The loose parts of a fragment, while it is being put together."""
-
-    places: list[Place] = field(default_factory=list)
-    transitions: list[Transition] = field(default_factory=list)
-    tasks: dict[str, Binding] = field(default_factory=dict)
-    choices: list[Choice] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)
-    regions: list[Region] = field(default_factory=list)
-
-    def take(self, fragment: Fragment, rename: Rename, drop: str | None = None) -> None:
-        """Add a fragment's parts under new ids, but for the transition to be dropped."""
-        self.places += [_place(p, rename) for p in fragment.net.places]
-        self.transitions += [
-            # What cancelled it will cancel all that takes its place: the region knows.
-            _transition(replace(t, cancels=t.cancels - {drop}), rename)
-            for t in fragment.net.transitions
-            if t.id != drop
-        ]
-        self.tasks |= {rename(id): b for id, b in fragment.tasks.items() if id != drop}
-        self.choices += [_choice(c, rename) for c in fragment.choices]
-        self.blocks += [_block(b, rename) for b in fragment.blocks]
-        self.regions += [_region(r, rename) for r in fragment.regions]
-
-    def net(self, name: str, rename: Rename) -> Net:
-        """The net of these parts, places fused by `rename` and regions turned into resets."""
-        aliases: dict[str, list[str]] = {}
-        for p in self.places:
-            if (kept := rename(p.id)) != p.id:
-                aliases.setdefault(kept, []).extend((p.id, *p.aliases))
-        places = {
-            p.id: replace(p, aliases=tuple(dict.fromkeys((*p.aliases, *aliases.get(p.id, ())))))
-            for p in self.places
-            if rename(p.id) == p.id
-        }
-        regions = {region.transition: region for region in self.regions}
-        transitions = []
-        for t in self.transitions:
-            t = _transition(t, rename)
-            if region := regions.get(t.id):
-                inside = [p for p in places if any(within(path, p) for path in region.paths)]
-                killed = [id for id in self.tasks if any(within(path, id) for path in region.paths)]
-                t = replace(
-                    t,
-                    reset=t.reset | {*inside, *map(rename, region.places)},
-                    cancels=t.cancels | set(killed),
-                )
-            transitions.append(t)
-        return Net(name, tuple(places.values()), tuple(transitions))
-
-    def fragment(
-        self,
-        root: str,
-        rename: Rename,
-        entry: str,
-        exit: str,
-        pattern: str,
-        name: str | None,
-        steps: tuple[Fragment, ...] = (),
-    ) -> Fragment:
-        """The fragment of these parts."""
-        return Fragment(
-            self.net(root, rename),
-            {"entry": Port(rename(entry)), "exit": Port(rename(exit))},
-            pattern,
-            name,
-            self.tasks,
-            tuple(_choice(c, rename) for c in self.choices),
-            tuple(self.blocks),
-            tuple(_region(r, rename) for r in self.regions),
-            steps,
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A child inside its parent: its path, its last segment and its ports' places."""
+    """A child inside its parent: its path, its last segment and its ports."""
 
     path: str
     segment: str
-    entry: str
-    exit: str
+    ports: Mapping[str, Port]
+
+    @property
+    def entry(self) -> str:
+        """The place where it begins."""
+        return self.ports["entry"].place
+
+    @property
+    def exit(self) -> str:
+        """The place where it ends."""
+        return self.ports["exit"].place
 
 
 class Composer:
@@ -121,26 +57,45 @@ class Composer:
         self.name = None if name is None else check_name(name)
         self.root = name or pattern
         self.choices: list[Choice] = []
+        self.counts: list[Count] = []
+        self.instances: list[Instances] = []
         self.blocks: list[Block] = []
         self._parts = Parts()
         self._segments: dict[str, Fragment] = {}
         self._fused: dict[str, str] = {}
 
-    def add(self, item: Fragment | Binding, segment: str | None = None) -> Placed:
+    def add(
+        self, item: Fragment | Binding, segment: str | None = None, *, typed: bool = True
+    ) -> Placed:
         """Put a child into the fragment, under a segment of its own.
 
+        Args:
+            item: the child.
+            segment: the last part of its path; by default its own name.
+            typed: whether its entry and exit must carry one token.
+
         Raises:
-            CompositionError: another, different part has the same name.
+            CompositionError: another, different part has the same name, or the child's ports are
+                of another type.
         """
         child = as_fragment(item)
+        for port in child.ports.values() if typed else ():
+            if port.type != "control":
+                raise CompositionError(
+                    f"{self.pattern} {self.root!r} cannot hold {child.root!r}, which "
+                    f"{'begins' if port is child.ports['entry'] else 'ends'} with {port}; "
+                    f"{remedy(port)}"
+                )
         segment = self._free(child, segment or child.name)
         self._segments[segment] = child
         path = f"{self.root}/{segment}"
         rename = rerooting(child, path)
         self._parts.take(child, rename)
-        return Placed(path, segment, rename(child.entry), rename(child.exit))
+        return Placed(path, segment, {n: port.renamed(rename) for n, port in child.ports.items()})
 
-    def add_all(self, items: Sequence[Fragment | Binding], at_least: int = 1) -> list[Placed]:
+    def add_all(
+        self, items: Sequence[Fragment | Binding], at_least: int = 1, *, typed: bool = True
+    ) -> list[Placed]:
         """Put several children into the fragment.
 
         Raises:
@@ -150,7 +105,7 @@ class Composer:
             raise CompositionError(
                 f"{self.pattern} {self.root!r} needs at least {at_least} parts, got {len(items)}"
             )
-        return [self.add(item) for item in items]
+        return [self.add(item, typed=typed) for item in items]
 
     def _free(self, child: Fragment, wanted: str | None) -> str:
         segment = wanted or f"{child.pattern}-{len(self._segments) + 1}"
@@ -174,23 +129,115 @@ class Composer:
         return id
 
     def silent(
-        self, role: str, consume: Weights, produce: Weights, *, cancels: Region | None = None
+        self,
+        role: str,
+        consume: Weights,
+        produce: Weights,
+        *,
+        read: Weights = (),
+        inhibitor: Mapping[str, int] | None = None,
+        cancels: Region | None = None,
+        trigger: Trigger | None = None,
     ) -> str:
         """Add a silent transition of the pattern's own; the answer is its id.
 
         Args:
             role: what it does in the pattern, and the last part of its id.
-            consume, produce: places, with weights where they are not one.
+            consume, produce, read: places, with weights where they are not one.
+            inhibitor: the places that must hold fewer tokens than this.
             cancels: the region that it empties, given without a transition.
+            trigger: what it waits for, besides its tokens.
         """
         id = f"{self.root}.{role}"
-        origin = Origin(self.root, self.pattern, role)
         self._parts.transitions.append(
-            Transition(id, None, Marking(consume), Marking(produce), origin=origin)
+            Transition(
+                id,
+                None,
+                Marking(consume),
+                Marking(produce),
+                Marking(read),
+                Marking(inhibitor or ()),
+                origin=Origin(self.root, self.pattern, role),
+            )
         )
         if cancels is not None:
             self._parts.regions.append(replace(cancels, transition=id))
+        if trigger is not None:
+            self._parts.triggers[id] = trigger
         return id
+
+    def tie(
+        self,
+        child: Placed,
+        *,
+        take: tuple[str, ...] = (),
+        give: tuple[str, ...] = (),
+        read: tuple[str, ...] = (),
+    ) -> Placed:
+        """Have a child also take tokens or look at places where it begins, and give where it ends.
+
+        A task or an event does so itself; around anything else stand two silent transitions.
+        """
+        inside = [t for t in self._parts.transitions if within(child.path, t.id)]
+        if len(inside) == 1:
+            only = inside[0].id
+            self._parts.transitions = [
+                replace(
+                    t,
+                    consume=t.consume + Marking(take),
+                    produce=t.produce + Marking(give),
+                    read=t.read + Marking(read),
+                )
+                if t.id == only
+                else t
+                for t in self._parts.transitions
+            ]
+            return child
+        ports = dict(child.ports)
+        if take or read:
+            ports["entry"] = Port(self.place(f"before-{child.segment}"))
+            begin = [ports["entry"].place, *take]
+            self.silent(f"begin-{child.segment}", begin, child.entry, read=read)
+        if give:
+            ports["exit"] = Port(self.place(f"after-{child.segment}"))
+            self.silent(f"end-{child.segment}", child.exit, [ports["exit"].place, *give])
+        return replace(child, ports=ports)
+
+    def cancel_at(self, child: Placed, region: Region) -> None:
+        """Have the first steps of a child empty a region; a task does so when it completes."""
+        self._parts.regions += [
+            replace(region, transition=t.id)
+            for t in self._parts.transitions
+            if child.entry in t.consume
+        ]
+
+    def close(self, split: Placed, join: str | None) -> None:
+        """Say where the branches of an open split merge their variables, or that they have none."""
+        self._parts.blocks = [
+            replace(block, joins=frozenset([join])) if join and block.path == split.path else block
+            for block in self._parts.blocks
+            if join or block.path != split.path
+        ]
+
+    def is_task(self, child: Placed) -> bool:
+        """Whether a child is a single task."""
+        return child.path in self._parts.tasks
+
+    def tasks_in(self, child: Placed) -> list[Placed]:
+        """The tasks of a child, as if each were a child itself."""
+        return [
+            Placed(id, id.rpartition("/")[2], {})
+            for id in self._parts.tasks
+            if within(child.path, id)
+        ]
+
+    def begins_with_routing(self, child: Placed) -> bool:
+        """Whether something that neither is a task nor waits for a trigger can come first."""
+        return child.entry == child.exit or any(
+            t.id not in self._parts.tasks and t.id not in self._parts.triggers
+            for t in self._parts.transitions
+            if self._kept(child.entry) in map(self._kept, t.consume)
+        )
 
     def fuse(self, keep: str, other: str) -> None:
         """Make two places one; the kept id stays, the other becomes an alias."""
@@ -203,106 +250,28 @@ class Composer:
             id = self._fused[id]
         return id
 
-    def finish(self, entry: str, exit: str, *, steps: tuple[Fragment, ...] = ()) -> Fragment:
-        """The finished fragment, between these two places."""
+    def finish(
+        self, entry: str | Port, exit: str | Port, *, steps: tuple[Fragment, ...] = ()
+    ) -> Fragment:
+        """The finished fragment, between these two places or ports."""
         self._parts.choices += self.choices
+        self._parts.counts += self.counts
+        self._parts.instances += self.instances
         self._parts.blocks += self.blocks
-        return self._parts.fragment(
-            self.root, self._kept, entry, exit, self.pattern, self.name, steps
-        )
+        ports = {
+            "entry": Port(entry) if isinstance(entry, str) else entry,
+            "exit": Port(exit) if isinstance(exit, str) else exit,
+        }
+        return self._parts.fragment(self.root, self._kept, ports, self.pattern, self.name, steps)
 
 
-def rerooting(fragment: Fragment, path: str) -> Rename:
-    """The renaming that moves a fragment's ids below a new path."""
-    cut = len(fragment.root)
-    return lambda id: path + id[cut:]
+def check_count(composer: Composer, what: str, count: int, least: int = 1) -> None:
+    """Refuse what is not a number of at least so many.
 
-
-def reroot(fragment: Fragment, path: str) -> Fragment:
-    """The fragment with its ids moved below a new path, which becomes its name."""
-    rename = rerooting(fragment, path)
-    parts = Parts()
-    parts.take(fragment, rename)
-    return parts.fragment(
-        path, _same, rename(fragment.entry), rename(fragment.exit), fragment.pattern, path
-    )
-
-
-def refine(fragment: Fragment, task: str, inner: Fragment | Binding) -> Fragment:
-    """Replace a task of the fragment by another fragment; see `Fragment.refine`."""
-    found = [id for id in fragment.tasks if id.endswith(f"/{task}")]
-    if task in fragment.tasks:
-        found = [task]
-    if len(found) != 1:
+    Raises:
+        CompositionError: the number is too small, or none.
+    """
+    if type(count) is not int or count < least:
         raise CompositionError(
-            f"fragment {fragment.root!r} has {len(found) or 'no'} tasks {task!r}; "
-            f"it has {', '.join(map(repr, fragment.tasks))}"
+            f"{composer.pattern} {composer.root!r}: {what}={count!r}; use a number from {least} on"
         )
-    outer = fragment.net.transition(found[0])
-    (before,), (after,) = outer.consume, outer.produce
-    child = as_fragment(inner)
-    rename = rerooting(child, outer.id)
-    fused = {rename(child.exit): after, rename(child.entry): before}
-    if child.entry == child.exit:
-        fused[after] = before
-    parts = Parts()
-    parts.take(fragment, _same, drop=outer.id)
-    parts.take(child, rename)
-
-    def fixed(id: str) -> str:
-        return fused.get(id, id)
-
-    return parts.fragment(
-        fragment.root, fixed, fragment.entry, fragment.exit, fragment.pattern, fragment.name
-    )
-
-
-def _same(id: str) -> str:
-    return id
-
-
-def _origin(origin: Origin | None, rename: Rename) -> Origin | None:
-    return origin and replace(origin, path=rename(origin.path))
-
-
-def _place(p: Place, rename: Rename) -> Place:
-    return Place(rename(p.id), _origin(p.origin, rename), tuple(map(rename, p.aliases)))
-
-
-def _arcs(arcs: Marking, rename: Rename) -> Marking:
-    weights: dict[str, int] = {}
-    for place, weight in arcs.items():  # two places that were fused add their weights
-        weights[rename(place)] = weights.get(rename(place), 0) + weight
-    return Marking(weights)
-
-
-def _transition(t: Transition, rename: Rename) -> Transition:
-    return Transition(
-        rename(t.id),
-        t.label,
-        _arcs(t.consume, rename),
-        _arcs(t.produce, rename),
-        _arcs(t.read, rename),
-        _arcs(t.inhibitor, rename),
-        frozenset(map(rename, t.reset)),
-        frozenset(map(rename, t.cancels)),
-        _origin(t.origin, rename),
-    )
-
-
-def _choice(c: Choice, rename: Rename) -> Choice:
-    selectors = tuple(replace(s, transition=rename(s.transition)) for s in c.selectors)
-    return replace(c, path=rename(c.path), place=rename(c.place), selectors=selectors)
-
-
-def _block(b: Block, rename: Rename) -> Block:
-    return Block(
-        rename(b.path),
-        frozenset(map(rename, b.splits)),
-        frozenset(map(rename, b.joins)),
-        tuple(map(rename, b.branches)),
-    )
-
-
-def _region(r: Region, rename: Rename) -> Region:
-    return Region(rename(r.transition), tuple(map(rename, r.paths)), tuple(map(rename, r.places)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 from petriflow.net import Marking, Net, Origin, Place, Transition
@@ -19,15 +20,43 @@ from petriflow.net.errors import CompositionError
 Guard = str | Callable[[Any], bool]
 #: What a task runs: a function, a coroutine function, or a `Task`.
 Binding = Callable[..., Any]
-PortType = Literal["control"]
+PortType = Literal["control", "threads", "and", "xor", "or"]
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A place through which a fragment is joined to others."""
+    """Where a fragment is joined to others, and what goes through.
+
+    `control` is one token on `place`; `threads` are `width` tokens on it. A bundle, `and`, `xor` or
+    `or`, is one place a branch (`place` and `others`), of which all, one, or some get a token.
+    """
 
     place: str
     type: PortType = "control"
+    width: int = 1
+    others: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All places of the port."""
+        return (self.place, *self.others)
+
+    def renamed(self, rename: Callable[[str], str]) -> Port:
+        """The port under new ids."""
+        return Port(rename(self.place), self.type, self.width, tuple(map(rename, self.others)))
+
+    def __str__(self) -> str:
+        match self.type:
+            case "control":
+                return "one token"
+            case "threads":
+                return f"{self.width} threads"
+            case "and":
+                return f"a token on each of {len(self.places)} branches"
+            case "xor":
+                return f"a token on one of {len(self.places)} branches"
+            case "or":
+                return f"a token on some of {len(self.places)} branches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +81,8 @@ class Choice:
     """A decision by data. Its alternatives are ordinary silent transitions of the net.
 
     `many` is false for an exclusive choice (the first true guard wins) and true for a
-    multi-choice (every true guard). The decision is open while `place` is marked.
+    multi-choice (every true guard). The decision is open while `place` is marked. Where no guard is
+    true a `patient` choice waits for another token on `place` before it asks again.
     """
 
     path: str
@@ -60,6 +90,7 @@ class Choice:
     many: bool
     branches: tuple[Branch, ...]
     selectors: tuple[Selector, ...]
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +120,58 @@ class Region:
     places: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number by data: `asked` says how many instances there are.
+
+    The first is there already; `more` fires once for each further one, and then `stop`. The
+    question is open while `place` is marked.
+    """
+
+    path: str
+    place: str
+    asked: Guard
+    more: str
+    stop: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """A task of which several run at once; `opens` are the transitions that begin a new set."""
+
+    task: str
+    opens: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens outside and is told by `engine.signal`.
+
+    A persistent event that nobody waits for is kept until somebody does; a transient one is lost.
+    """
+
+    name: str
+    persistent: bool = True
+
+    def __str__(self) -> str:
+        return f"✉ {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """So many seconds after the moment from which a case can wait for it."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"⏱ {timedelta(seconds=self.seconds)}"
+
+
+#: What a silent transition waits for, besides its tokens.
+Trigger = Event | Timer
+
+
 def within(path: str, id: str) -> bool:
     """Whether the node belongs to the fragment at this path."""
     return id.startswith(path) and (len(id) == len(path) or id[len(path)] in "/.")
@@ -99,7 +182,8 @@ class Fragment:
     """A net with ports, and what its nodes mean.
 
     `net` is atomic. `ports` holds at least `entry` and `exit`; no arc enters the entry or leaves
-    the exit inside the fragment. `tasks` binds task transitions to what they run.
+    the exit inside the fragment. `tasks` binds task transitions to what they run, `triggers` names
+    the silent transitions that wait for something outside.
 
     >>> from petriflow.patterns import sequence
     >>> def pick(case): ...
@@ -113,7 +197,10 @@ class Fragment:
     pattern: str
     name: str | None = None
     tasks: Mapping[str, Binding] = field(default_factory=dict)
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
+    counts: tuple[Count, ...] = ()
+    instances: tuple[Instances, ...] = ()
     blocks: tuple[Block, ...] = ()
     regions: tuple[Region, ...] = ()
     #: the steps of an unnamed sequence, so that `a >> b >> c` is one sequence of three
@@ -157,7 +244,7 @@ class Fragment:
         Raises:
             CompositionError: no such task, or more than one.
         """
-        from petriflow.patterns.compose import refine
+        from petriflow.patterns.parts import refine
 
         return refine(self, task, inner)
 

@@ -207,12 +207,24 @@ class Question:
         Raises:
             GuardError: the guard failed; a failure is never taken for "false".
         """
+        answer = self.value(variables)
+        try:
+            return bool(answer)
+        except Exception as error:
+            raise _failure(self.text, error) from error
+
+    def value(self, variables: Any) -> Any:
+        """The answer as it is.
+
+        Raises:
+            GuardError: the guard failed.
+        """
         try:
             answer = self.ask(variables)
             if inspect.iscoroutine(answer):  # it would count as true
                 answer.close()
                 raise TypeError("it returned a coroutine; a guard answers at once")
-            return bool(answer)
+            return answer
         except GuardError:
             raise
         except Exception as error:

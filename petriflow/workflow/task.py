@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, overload
 
 from petriflow.net.errors import DefinitionError
+from petriflow.patterns.duration import LONGEST, Duration, seconds
 from petriflow.patterns.fragment import Fragment, as_fragment
 from petriflow.workflow.functions import is_coroutine_function, qualified_name, takes_one_argument
-
-#: A length of time: seconds, a timedelta, or a text such as "500ms", "30s", "5m", "2h", "1d".
-Duration = float | int | str | timedelta
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-#: Beyond this, in seconds, Python has no length of time.
-LONGEST = timedelta.max.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +22,8 @@ class TaskContext:
 
     `variables` is read-only: a mapping, or an instance of the workflow's variables model.
     `firing_id` is the same for every attempt of this firing, also after a crash: hand it to
-    services as the idempotency key. `attempt` counts from 1.
+    services as the idempotency key. `attempt` counts from 1. Where several instances of the task
+    run at once, `instance` says which this is, from 0 on.
     """
 
     case_id: str
@@ -37,6 +31,7 @@ class TaskContext:
     attempt: int
     variables: Any
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    instance: int | None = None
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]
@@ -187,25 +182,3 @@ def _make(
         raise DefinitionError(f"task {called!r}: timeout={timeout!r} leaves no time at all")
     wait = seconds(delay, f"task {called!r}: delay")
     return Task(body, called, retries, limit, wait, float(backoff))
-
-
-def seconds(duration: Duration, what: str = "a duration") -> float:
-    """A length of time in seconds.
-
-    Raises:
-        DefinitionError: it is negative or cannot be read.
-
-    >>> seconds("1.5m"), seconds(3)
-    (90.0, 3.0)
-    """
-    value: float = -1
-    if isinstance(duration, timedelta):
-        value = duration.total_seconds()
-    elif isinstance(duration, str):
-        if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", duration):
-            value = float(match[1]) * UNITS[match[2]]
-    elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
-        value = duration
-    if not 0 <= value <= LONGEST:
-        raise DefinitionError(f"{what}={duration!r}; write seconds, or a text like '30s' or '5m'")
-    return float(value)

@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from petriflow.net import Net
 from petriflow.net.errors import DefinitionError, VariableError
 from petriflow.net.net import digest
-from petriflow.patterns.compose import reroot
-from petriflow.patterns.fragment import Binding, Block, Choice, Fragment, as_fragment, check_name
+from petriflow.patterns.fragment import (
+    Binding,
+    Block,
+    Choice,
+    Event,
+    Fragment,
+    as_fragment,
+    check_name,
+)
+from petriflow.patterns.parts import remedy, reroot
 from petriflow.workflow.guard import Question, read_guard
 from petriflow.workflow.task import Task, as_task
 from petriflow.workflow.variables import Data, Policy, Schema, error_on_conflict
@@ -64,7 +72,7 @@ class Workflow:
                 raise DefinitionError(f"workflow {self.name!r}: {what}={given!r} is not a mapping")
             object.__setattr__(self, what, MappingProxyType(dict(given)))
         self._check_policies()
-        _ = self.questions
+        _ = self.questions, self.numbers
         if self.example:
             try:
                 self.schema.initial(self.example)
@@ -89,7 +97,14 @@ class Workflow:
     @cached_property
     def fragment(self) -> Fragment:
         """The body under the workflow's name."""
-        return reroot(as_fragment(self.body), self.name)
+        body = as_fragment(self.body)
+        for port in body.ports.values():
+            if port.type != "control":
+                raise DefinitionError(
+                    f"workflow {self.name!r} has a port with {port}, and a case is one token from "
+                    f"beginning to end; {remedy(port)}"
+                )
+        return reroot(body, self.name)
 
     @cached_property
     def net(self) -> Net:
@@ -135,6 +150,12 @@ class Workflow:
         }
 
     @cached_property
+    def numbers(self) -> Mapping[str, Question]:
+        """The questions for a number of instances, by path."""
+        known = self.schema.names
+        return {count.path: read_guard(count.asked, known) for count in self.fragment.counts}
+
+    @cached_property
     def captions(self) -> Mapping[str, str]:
         """The guard at each selector of a choice that takes one branch, for the picture."""
         found = {}
@@ -144,6 +165,8 @@ class Workflow:
                 if len(selector.takes) == 1:
                     question = asked[next(iter(selector.takes))]
                     found[selector.transition] = question.text if question else "otherwise"
+        for id, trigger in self.fragment.triggers.items():
+            found[id] = str(trigger)
         return found
 
     def policy(self, name: str) -> Policy:
@@ -168,6 +191,7 @@ class Workflow:
                     "path": c.path,
                     "place": c.place,
                     "many": c.many,
+                    "patient": c.patient,
                     "branches": [
                         [branch.name, question.text if question else None]
                         for branch, question in zip(c.branches, self.questions[c.path], strict=True)
@@ -178,6 +202,17 @@ class Workflow:
                 }
                 for c in self.choices
             ],
+            "triggers": {
+                id: [trigger.name, trigger.persistent]
+                if isinstance(trigger, Event)
+                else [trigger.seconds]
+                for id, trigger in self.fragment.triggers.items()
+            },
+            "counts": [
+                [c.path, c.place, self.numbers[c.path].text, c.more, c.stop, c.most]
+                for c in self.fragment.counts
+            ],
+            "instances": [[i.task, sorted(i.opens)] for i in self.fragment.instances],
             "blocks": [
                 [b.path, sorted(b.splits), sorted(b.joins), list(b.branches)] for b in self.blocks
             ],

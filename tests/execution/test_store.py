@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from petriflow import Engine, TaskContext, Workflow
-from petriflow.execution.store import Record, StoredCase, open_store
+from petriflow.execution.store import Batch, Record, StoredCase, open_store
 from petriflow.net import Marking, replay
 from petriflow.net.errors import StoreError, UnknownCase
 from petriflow.patterns import Fragment, parallel, sequence
@@ -53,17 +53,23 @@ def event(id: str, seq: int, **more: Any) -> Record:
 def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     store = open_store(url(tmp_path / "x.db"))
     store.define("0" * 64, "w", {}, 1.0)
-    store.commit([state("a", 1)], [event("a", 1)])
+    store.commit(Batch([state("a", 1)], [event("a", 1)]))
     with pytest.raises(StoreError):  # the third event is there already
         store.commit(
-            [state("a", 2, marking={"q": 1}), state("b", 1)],
-            [event("a", 2), event("b", 1), event("a", 1)],
+            Batch(
+                [state("a", 2, marking={"q": 1}), state("b", 1)],
+                [event("a", 2), event("b", 1), event("a", 1)],
+                {("a", "t"): 3.0},
+                [("a", "key", "e", 1.0)],
+            )
         )
     assert store.case("a").marking == {"p": 1}
     assert [record.seq for record in store.history("a")] == [1]
+    assert store.timers() == {}
+    assert not store.told("a", "key")
     with pytest.raises(UnknownCase, match="'b'"):
         store.case("b")
-    store.commit([state("a", 2)], [event("a", 2)])
+    store.commit(Batch([state("a", 2)], [event("a", 2)]))
     assert store.case("a").version == 2
     store.close()
 
@@ -78,6 +84,7 @@ async def test_whatever_is_stored_when_a_body_begins_is_the_replay_of_its_events
     def look(case: TaskContext) -> None:
         """By a connection of its own, as another program would."""
         with closing(sqlite3.connect(file)) as db:
+            db.execute("BEGIN")  # one snapshot for both questions
             (marking,) = db.execute("SELECT marking FROM cases").fetchone()
             rows = db.execute("SELECT fired FROM events ORDER BY seq").fetchall()
         fired = [t for (text,) in rows for t in json.loads(text)]
@@ -107,7 +114,9 @@ async def test_wal_and_full_synchronisation(tmp_path: Path) -> None:
 def test_whole_numbers_of_any_size_are_kept(tmp_path: Path) -> None:
     store = open_store(url(tmp_path / "x.db"))
     store.define("0" * 64, "w", {}, 1.0)
-    store.commit([state("a", 1, variables={"n": 2**70})], [event("a", 1, data={"n": -(2**70)})])
+    store.commit(
+        Batch([state("a", 1, variables={"n": 2**70})], [event("a", 1, data={"n": -(2**70)})])
+    )
     assert store.case("a").variables == {"n": 2**70}
     assert store.history("a")[0].data == {"n": -(2**70)}
     store.close()
@@ -228,7 +237,7 @@ def test_a_store_that_fails_stops_the_engine_and_says_so(tmp_path: Path) -> None
         flow = Workflow("w", sequence(step("a"), step("b")))
         async with Engine(url(tmp_path / "x.db"), workflows=[flow]) as engine:
 
-            def full(cases: Any, records: Any) -> None:
+            def full(batch: Batch) -> None:
                 raise StoreError("the disk is full")
 
             case = await engine.start(flow)

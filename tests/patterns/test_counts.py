@@ -19,10 +19,10 @@ from petriflow.patterns import (
     exclusive_choice,
     multi_choice,
     parallel,
+    partial_join,
     sequence,
     skip,
     structured_loop,
-    synchronization,
     when,
 )
 
@@ -171,7 +171,7 @@ def test_the_linear_chain_has_the_published_counts(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.promise("PAT-2")
 def test_the_counting_place_has_the_published_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synchronization, "MOST_SUBSET_BRANCHES", 0)
+    monkeypatch.setattr(partial_join, "MOST_SUBSET_BRANCHES", 0)
     fragment = discriminator(a, b, c, required=2, then=d, cancel=True)
     check(fragment, (11, 18), (31, 64), bound=3)
 
@@ -220,7 +220,7 @@ def test_discriminators_of_any_width_follow_the_closed_forms(
         cancelling_size(n, m, 2),
         cancelling_size(n, m, 3),
     )
-    monkeypatch.setattr(synchronization, "MOST_SUBSET_BRANCHES", 0)
+    monkeypatch.setattr(partial_join, "MOST_SUBSET_BRANCHES", 0)
     check(
         discriminator(*tasks, required=n, then=h, cancel=True),
         cancelling_size(n, m, 2, counting=True),

@@ -12,10 +12,10 @@ from petriflow.patterns import (
     Fragment,
     discriminator,
     parallel,
+    partial_join,
     sequence,
     skip,
     structured_loop,
-    synchronization,
 )
 
 from .brute import LETTERS, a, b, both, c, d, explore, faults, late, runs, tokens_within
@@ -106,7 +106,7 @@ def test_a_cancelling_discriminator_leaves_nothing_in_its_branches(
     n: int, m: int, counting: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if counting:
-        monkeypatch.setattr(synchronization, "MOST_SUBSET_BRANCHES", 0)
+        monkeypatch.setattr(partial_join, "MOST_SUBSET_BRANCHES", 0)
     fragment = discriminator(*LETTERS[:m], required=n, cancel=True, name="race")
     check_cancelling(fragment, [f"race/{letter}" for letter in "abcd"[:m]])
     for marking, done in histories(fragment.net):

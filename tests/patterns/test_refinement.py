@@ -11,10 +11,10 @@ from petriflow.patterns import (
     exclusive_choice,
     multi_choice,
     parallel,
+    partial_join,
     sequence,
     skip,
     structured_loop,
-    synchronization,
     when,
 )
 from petriflow.patterns.fragment import as_fragment, within
@@ -74,7 +74,7 @@ def test_the_new_nodes_of_a_cancelled_branch_are_cancelled_with_it(
     counting: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if counting:
-        monkeypatch.setattr(synchronization, "MOST_SUBSET_BRANCHES", 0)
+        monkeypatch.setattr(partial_join, "MOST_SUBSET_BRANCHES", 0)
     whole = discriminator(a, b, cancel=True, then=c, name="race")
     refined = whole.refine("a", parallel(d, e))
     fire = refined.net.expanded().transition("race.fire" if counting else "race.fire-b")

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from petriflow.net.errors import CompositionError, DefinitionError
 from petriflow.patterns import sequence
+from petriflow.patterns.duration import seconds
 from petriflow.workflow import Task, TaskContext, Workflow, task
-from petriflow.workflow.task import as_task, seconds
+from petriflow.workflow.task import as_task
 
 
 def pay(case: TaskContext) -> dict[str, Any]:

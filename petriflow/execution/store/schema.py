@@ -37,7 +37,7 @@ definitions = Table(
 cases = Table(
     "cases",
     metadata,
-    Column("id", String(64), primary_key=True),
+    Column("id", Text, primary_key=True),
     Column("definition", ForeignKey("definitions.hash"), nullable=False),
     Column("workflow", Text, nullable=False),
     Column("status", String(16), nullable=False),
@@ -68,5 +68,25 @@ events = Table(
     Column("fired", JSON, nullable=False),
     Column("delta", JSON, nullable=False),
     Column("late", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("timer", Text, primary_key=True),
+    Column("due", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: the events told from outside, so that one told twice under one key happens once
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("at", Float, nullable=False),
     sqlite_with_rowid=False,
 )

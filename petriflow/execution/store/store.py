@@ -6,9 +6,9 @@ A store is used from one thread. It knows rows, not cases: what they mean is the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,6 +70,18 @@ class StoredCase:
     updated_at: float
 
 
+@dataclass(slots=True)
+class Batch:
+    """What one commit writes, all of it or nothing."""
+
+    cases: list[StoredCase] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    #: (case, timer) → when it is due; `None` for one that nobody waits for any more
+    timers: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    #: (case, key, event, at) of the events that were told from outside
+    inbox: list[tuple[str, str, str, float]] = field(default_factory=list)
+
+
 class Store(Protocol):
     """What an engine needs of a database."""
 
@@ -81,8 +93,16 @@ class Store(Protocol):
         """Keep a definition; one that is there already stays as it is."""
         ...
 
-    def commit(self, cases: Sequence[StoredCase], records: Sequence[Record]) -> None:
+    def commit(self, batch: Batch) -> None:
         """Write events and the states they led to, all or nothing."""
+        ...
+
+    def timers(self) -> dict[tuple[str, str], float]:
+        """When the timers that are waited for are due, by case and timer."""
+        ...
+
+    def told(self, case_id: str, key: str) -> bool:
+        """Whether an event was told under this key before."""
         ...
 
     def open_cases(self) -> list[StoredCase]:
@@ -177,16 +197,32 @@ class SqliteStore:
             row = {"hash": hash, "name": name, "document": document, "created_at": now}
             connection.execute(sa.insert(schema.definitions).prefix_with("OR IGNORE"), row)
 
-    def commit(self, cases: Sequence[StoredCase], records: Sequence[Record]) -> None:
-        born = {r.case_id for r in records if r.seq == 1}
+    def commit(self, batch: Batch) -> None:
+        born = {r.case_id for r in batch.records if r.seq == 1}
+        gone = [key for key, due in batch.timers.items() if due is None]
+        due = [(*key, at) for key, at in batch.timers.items() if at is not None]
         with self._transaction() as connection:
             for statement, rows in (
-                (_NEW_CASE, [_new_case(c) for c in cases if c.id in born]),
-                (_OLD_CASE, [_old_case(c) for c in cases if c.id not in born]),
-                (_EVENT, [_event(r) for r in records]),
+                (_NEW_CASE, [_new_case(c) for c in batch.cases if c.id in born]),
+                (_OLD_CASE, [_old_case(c) for c in batch.cases if c.id not in born]),
+                (_EVENT, [_event(r) for r in batch.records]),
+                (_TIMER, due),
+                (_NO_TIMER, gone),
+                (_TOLD, batch.inbox),
             ):
                 if rows:
                     connection.exec_driver_sql(statement, rows)
+
+    def timers(self) -> dict[tuple[str, str], float]:
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(schema.timers)).all()
+        return {(row.case_id, row.timer): row.due for row in rows}
+
+    def told(self, case_id: str, key: str) -> bool:
+        table = schema.inbox.c
+        query = sa.select(table.at).where(table.case_id == case_id, table.key == key)
+        with self._transaction() as connection:
+            return connection.execute(query).first() is not None
 
     def open_cases(self) -> list[StoredCase]:
         query = (
@@ -224,7 +260,7 @@ class SqliteStore:
             raise StoreError(f"store {self._name!r}: {_reason(error)}") from error
 
 
-# The three statements of a commit are compiled once and given plain tuples: a group commit holds
+# The statements of a commit are compiled once and given plain tuples: a group commit holds
 # thousands of rows, and SQLAlchemy's handling of each parameter costs more than SQLite's work.
 
 _STATE = ("status", "marking", "variables", "control", "version", "error", "updated_at")
@@ -237,6 +273,14 @@ _OLD_CASE = str(
     .compile(dialect=_DIALECT)
 )
 _EVENT = str(sa.insert(schema.events).compile(dialect=_DIALECT))
+_TIMER = str(sa.insert(schema.timers).compile(dialect=_DIALECT))
+_NO_TIMER = str(
+    sa.delete(schema.timers)
+    .where(schema.timers.c.case_id == sa.bindparam("case"))
+    .where(schema.timers.c.timer == sa.bindparam("name"))
+    .compile(dialect=_DIALECT)
+)
+_TOLD = str(sa.insert(schema.inbox).compile(dialect=_DIALECT))
 
 
 def _new_case(c: StoredCase) -> tuple[Any, ...]:

@@ -1,5 +1,5 @@
-"""Joins that do not wait for everybody: the structured and the cancelling discriminator and
-partial join (WCP-9, WCP-29, WCP-30, WCP-32).
+"""Joins that do not wait for everybody: the structured, the cancelling and the blocking
+discriminator and partial join (WCP-9, WCP-28 to WCP-32).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from petriflow.net.errors import CompositionError
-from petriflow.patterns.compose import Composer, Placed
+from petriflow.patterns.compose import Composer, Placed, check_count
 from petriflow.patterns.fragment import Binding, Block, Fragment, Region
 
 #: Up to this many branches a cancelling join has one transition a subset; beyond, it counts.
@@ -43,14 +43,60 @@ def discriminator(
     pattern = "cancelling_discriminator" if cancel else "discriminator"
     composer = Composer(pattern, name)
     placed = composer.add_all(branches)
-    if type(required) is not int or not 1 <= required <= len(placed):
-        raise CompositionError(
-            f"{pattern} {composer.root!r}: required={required!r} of {len(placed)} branches; "
-            f"use a number from 1 to {len(placed)}"
-        )
+    _check_required(composer, required, len(placed))
     after = composer.add(then) if then is not None else None
     build = _cancelling if cancel else _structured
     return build(composer, placed, required, after)
+
+
+def blocking_discriminator(
+    *branches: Fragment | Binding,
+    required: int = 1,
+    rounds: int = 1,
+    then: Fragment | Binding | None = None,
+    name: str | None = None,
+) -> Fragment:
+    """A discriminator for branches that deliver several times: what comes early waits its turn.
+
+    Each branch is run `rounds` times at once. A round is over when `required` branches have
+    arrived, and the next begins when all have (WCP-28 Blocking Discriminator, WCP-31 Blocking
+    Partial Join); meanwhile further arrivals are blocked. `then` follows once for each round.
+
+    Args:
+        branches: at least one fragment, task or function.
+        required: how many of them make a round, from 1 to the number of branches.
+        rounds: how many tokens each branch gets.
+        then: what follows each round.
+        name: the segment that stands for the block in the ids of its nodes.
+
+    Raises:
+        CompositionError: no branch, or a number out of range.
+    """
+    composer = Composer("blocking_discriminator", name)
+    placed = composer.add_all(branches)
+    _check_required(composer, required, len(placed))
+    check_count(composer, "rounds", rounds)
+    after = composer.add(then) if then is not None else None
+    entry, exit = composer.place("in"), composer.place("out")
+    arrived, ready = composer.place("arrived"), composer.place("ready")
+    permissions = [composer.place(f"may-{branch.segment}") for branch in placed]
+    go_on = after.entry if after else composer.place("go-on")
+    went_on = after.exit if after else go_on
+    begin = {branch.entry: rounds for branch in placed} | dict.fromkeys([*permissions, ready], 1)
+    split = composer.silent("split", entry, begin)
+    for branch, permission in zip(placed, permissions, strict=True):
+        composer.silent(f"accept-{branch.segment}", [branch.exit, permission], arrived)
+    late = len(placed) - required
+    again = [ready, *permissions]
+    if late:
+        fired = composer.place("fired")
+        fire = composer.silent("fire", {arrived: required, ready: 1}, [go_on, fired])
+        composer.silent("reset", {arrived: late, fired: 1}, again)
+    else:
+        fire = composer.silent("fire", {arrived: required, ready: 1}, [go_on, *again])
+    end = composer.silent("end", {went_on: rounds} | dict.fromkeys(again, 1), exit)
+    composer.blocks.append(_block(composer, split, [fire, end], placed))
+    return composer.finish(entry, exit)
 
 
 def _structured(
@@ -102,6 +148,14 @@ def _cancelling(
         fires = [composer.silent("fire", {arrived: required}, go_on, cancels=region)]
     composer.blocks.append(_block(composer, split, fires, placed))
     return composer.finish(entry, exit)
+
+
+def _check_required(composer: Composer, required: int, branches: int) -> None:
+    if type(required) is not int or not 1 <= required <= branches:
+        raise CompositionError(
+            f"{composer.pattern} {composer.root!r}: required={required!r} of {branches} branches; "
+            f"use a number from 1 to {branches}"
+        )
 
 
 def _block(composer: Composer, split: str, joins: Sequence[str], placed: Sequence[Placed]) -> Block:
