@@ -387,7 +387,7 @@ class Case:
         """Fire the selectors that take just these branches: one, or a chain of them."""
         settled: frozenset[int] = frozenset()
         while len(settled) < len(decision.choice.branches):
-            t, now = next(
+            possible = (
                 (t, taken | skipped)
                 for t, taken, skipped in decision.selectors
                 if taken <= takes
@@ -395,12 +395,26 @@ class Case:
                 and not (taken | skipped) & settled
                 and self.program.net.is_enabled(t, self._tokens)
             )
+            t, now = next(possible, (None, settled))
+            if t is None:
+                self._refuse(decision, takes)
+                return
             settled |= now
             if job := self.program.starts.get(t):
                 self._start(job)
             else:
                 self._silent += 1
                 self._fire(t)
+
+    def _refuse(self, decision: Decision, takes: frozenset[int]) -> None:
+        """What was chosen cannot happen now, such as one more level of a bounded recursion."""
+        path, branches = decision.choice.path, decision.choice.branches
+        names = ", ".join(repr(branches[n].name) for n in sorted(takes))
+        self.incidents[path] = Incident(
+            "NotEnabled",
+            f"choice {path!r}: {names} was chosen, and cannot happen in {self.marking}; correct "
+            "the variables and retry",
+        )
 
     # -- what happens outside ---------------------------------------------------------------
 

@@ -167,41 +167,41 @@ class Composer:
         return id
 
     def tie(
-        self,
-        child: Placed,
-        *,
-        take: tuple[str, ...] = (),
-        give: tuple[str, ...] = (),
-        read: tuple[str, ...] = (),
+        self, child: Placed, *, take: tuple[str, ...] = (), give: tuple[str, ...] = ()
     ) -> Placed:
-        """Have a child also take tokens or look at places where it begins, and give where it ends.
+        """Have a child also take tokens where it begins, and give tokens where it ends.
 
         A task or an event does so itself; around anything else stand two silent transitions.
         """
         inside = [t for t in self._parts.transitions if within(child.path, t.id)]
         if len(inside) == 1:
-            only = inside[0].id
-            self._parts.transitions = [
-                replace(
-                    t,
-                    consume=t.consume + Marking(take),
-                    produce=t.produce + Marking(give),
-                    read=t.read + Marking(read),
-                )
-                if t.id == only
-                else t
-                for t in self._parts.transitions
-            ]
+            only = inside[0]
+            tied = replace(
+                only, consume=only.consume + Marking(take), produce=only.produce + Marking(give)
+            )
+            self._parts.transitions[self._parts.transitions.index(only)] = tied
             return child
         ports = dict(child.ports)
-        if take or read:
+        if take:
             ports["entry"] = Port(self.place(f"before-{child.segment}"))
             begin = [ports["entry"].place, *take]
-            self.silent(f"begin-{child.segment}", begin, child.entry, read=read)
+            self.silent(f"begin-{child.segment}", begin, child.entry)
         if give:
             ports["exit"] = Port(self.place(f"after-{child.segment}"))
             self.silent(f"end-{child.segment}", child.exit, [ports["exit"].place, *give])
         return replace(child, ports=ports)
+
+    def look(self, child: Placed, place: str) -> Placed:
+        """Have the first steps of a child look at a place; routing gets a step before it."""
+        if self.begins_with_routing(child):
+            entry = Port(self.place(f"before-{child.segment}"))
+            self.silent(f"begin-{child.segment}", entry.place, child.entry, read=place)
+            return replace(child, ports={**child.ports, "entry": entry})
+        self._parts.transitions = [
+            replace(t, read=t.read + Marking(place)) if child.entry in t.consume else t
+            for t in self._parts.transitions
+        ]
+        return child
 
     def cancel_at(self, child: Placed, region: Region) -> None:
         """Have the first steps of a child empty a region; a task does so when it completes."""

@@ -141,7 +141,7 @@ def milestone(
     first, second, guarded = composer.add_all((before, after, task))
     entry, exit = composer.place("in"), composer.place("out")
     composer.fuse(first.exit, second.entry)
-    waits = composer.tie(guarded, read=(first.exit,))
+    waits = composer.look(guarded, first.exit)
     if expired is not None:
         instead = as_fragment(expired)
         if instead.pattern == "skip":

@@ -198,7 +198,7 @@ def same(one: Net, other: Net) -> bool:
     return nx.is_isomorphic(graph(one), graph(other), node_match=nodes, edge_match=edges)
 
 
-@pytest.mark.promise("PAT-2")
+@pytest.mark.promise("PAT-14")
 @pytest.mark.parametrize("name", BUILT)
 def test_a_built_pattern_is_the_reference_net(name: str) -> None:
     row: Published = REFERENCE[name]
