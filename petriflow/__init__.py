@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from petriflow.net import Marking, Net
     from petriflow.net.errors import PetriflowError
     from petriflow.patterns import Fragment
-    from petriflow.workflow import TaskContext, Workflow, collect, last_wins, reduce, task
+    from petriflow.workflow import TaskContext, Workflow, call, collect, last_wins, reduce, task
 
 __all__ = [
     "Engine",
@@ -31,6 +31,7 @@ __all__ = [
     "Report",
     "TaskContext",
     "Workflow",
+    "call",
     "collect",
     "draw",
     "explore",
@@ -52,6 +53,7 @@ _HOME = {
     "Report": "petriflow.analysis",
     "TaskContext": "petriflow.workflow",
     "Workflow": "petriflow.workflow",
+    "call": "petriflow.workflow",
     "collect": "petriflow.workflow",
     "draw": "petriflow.drawing",
     "explore": "petriflow.analysis",

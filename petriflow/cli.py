@@ -22,7 +22,7 @@ import typer  # commands from type hints, with help and completion
 from rich.console import Console
 
 from petriflow.net import Net
-from petriflow.net.errors import DefinitionError, PetriflowError
+from petriflow.net.errors import DefinitionError, PetriflowError, StoreError
 from petriflow.workflow import Workflow
 from petriflow.workflow.target import Model, load_target
 
@@ -200,19 +200,36 @@ async def _run(
     workflow: Workflow, variables: Any, store: str, go_on: bool, out: Console
 ) -> list[dict[str, Any]]:
     from petriflow.execution import Engine
+    from petriflow.execution.store import store_exists
 
+    if go_on and not store_exists(store):
+        raise StoreError(f"there is no store {store!r} with cases to continue")
     began = time.perf_counter()
-    tell = _teller(workflow, out)
+    started: dict[tuple[str, str], float] = {}
+    tell = _teller(workflow, out, started)
+    others: list[dict[str, Any]] = []
     async with Engine(store, workflows=[workflow], on_event=tell) as engine:
         cases = list(engine.cases) if go_on else [await engine.start(workflow, variables)]
         for case in cases if go_on else ():
             out.print(f"case {case.id} of {workflow.name}, continued", style="bold", markup=False)
+            for task in case.at_work:
+                started[case.id, task] = time.time()
+                out.print(f"  [dim]▸ {_label(workflow, task)}[/]")
+        for id, name in engine.left.items() if go_on else ():
+            if name == workflow.name:
+                why = (
+                    "it was started with another version of this workflow, and waits for that one: "
+                    "continue it with the old file"
+                )
+                notes.print(f"case {id} of {name}: {why}", style="yellow", markup=False)
+                others.append({"case": id, "status": "running", "variables": None, "error": why})
         try:
             results = await asyncio.gather(*(_ended(case, out) for case in cases))
         except asyncio.CancelledError:
             notes.print("\nstopped; the case is kept: go on with --continue", markup=False)
             raise
     seconds = round(time.perf_counter() - began, 6)
+    results += others
     return [{**result, "workflow": workflow.name, "seconds": seconds} for result in results]
 
 
@@ -237,9 +254,10 @@ async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
     }
 
 
-def _teller(workflow: Workflow, out: Console) -> Callable[[Record], None]:
+def _teller(
+    workflow: Workflow, out: Console, began: dict[tuple[str, str], float]
+) -> Callable[[Record], None]:
     """Live progress: a line when a task starts, ends, or fails."""
-    began: dict[tuple[str, str], float] = {}
 
     def tell(record: Record) -> None:
         if record.late:

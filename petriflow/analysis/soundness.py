@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from petriflow.analysis.report import Bound, Form, Kind, Report, Verdict, Witness
 from petriflow.analysis.state_space import Progress, StateSpace, explore
-from petriflow.net import Net, replay
+from petriflow.net import Net, replay, require_net
 from petriflow.net.errors import DefinitionError
 
 
@@ -46,6 +46,7 @@ def verify(
     'sound'
     """
     began = time.perf_counter()
+    require_net(net, "verify")
     if form not in (None, "atomic", "expanded"):
         raise DefinitionError(f"form={form!r}; use 'atomic' or 'expanded'")
     if form == "atomic" and net.form == "expanded":

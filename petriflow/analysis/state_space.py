@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from petriflow.net import CompiledNet, Marking, Net, compile_net
+from petriflow.net import CompiledNet, Marking, Net, compile_net, require_net
 
 #: Told how many markings were found so far, now and then.
 Progress = Callable[[int], None]
@@ -137,7 +137,7 @@ def explore(
     (2, 1, 1, True)
     """
     began = time.perf_counter()
-    compiled = compile_net(net)
+    compiled = compile_net(require_net(net, "explore"))
     first = compiled.vector(net.initial_marking if initial is None else initial)
     numbers = [w for t in net.transitions for _, _, w in t.arcs()]
     width = NARROWEST

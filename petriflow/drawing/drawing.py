@@ -16,7 +16,7 @@ from petriflow.drawing.layout import graphlay
 from petriflow.drawing.overlay import Overlay, land
 from petriflow.drawing.scene import Scene
 from petriflow.drawing.svg import svg
-from petriflow.net import Net
+from petriflow.net import Net, require_net
 from petriflow.net.errors import DrawingError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def draw(
     >>> picture.svg()[:39]
     '<svg xmlns="http://www.w3.org/2000/svg"'
     """
+    require_net(net, "draw")
     landed = land(overlay, net)
     return Drawing(compose(diagram(net, captions or {}), landed, graphlay, title), theme)
 
@@ -114,4 +115,9 @@ class Drawing:
         return f"<Drawing of {self.scene.summary.split('.', 1)[0]}.>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        bundle = {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        return {
+            kind: shown
+            for kind, shown in bundle.items()
+            if (include is None or kind in include) and kind not in (exclude or ())
+        }

@@ -258,7 +258,9 @@ def _names(stage: Stage, obstacles: Obstacles) -> Iterator[Group]:
     for node in nodes:
         if (style := _name_style(stage, node)) is None:
             continue
-        lines = name_lines(node.id.rpartition("/")[2], style)
+        # Ids are paths only where a pattern made them; elsewhere a slash is part of a name.
+        short = node.id.rpartition("/")[2] if node.origin else node.id
+        lines = name_lines(short, style)
         wide, high = max(map(attrgetter("width"), lines)), NAME * len(lines)
         x, y = stage.at(node.id)
         near = stage.looks[node.id].height / 2 + high / 2 + 3

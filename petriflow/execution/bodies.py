@@ -12,9 +12,9 @@ from typing import Any
 from petriflow.execution.clock import Clock
 from petriflow.execution.events import Event, StartTask, TaskCompleted, TaskFailed
 from petriflow.execution.handle import CaseHandle
-from petriflow.net.errors import TaskError, VariableError
+from petriflow.net.errors import TaskError, VariableError, printable, say
 from petriflow.workflow.task import Task, TaskContext
-from petriflow.workflow.variables import Data, Schema
+from petriflow.workflow.variables import Schema
 
 #: How many plain functions run at once.
 THREADS = 32
@@ -36,6 +36,8 @@ class Bodies:
         self._ended = ended
         self._threads = ThreadPoolExecutor(THREADS, "petriflow-task")
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._loop = asyncio.get_running_loop()
 
     def start(self, handle: CaseHandle, command: StartTask) -> None:
@@ -45,14 +47,17 @@ class Bodies:
     def cancel(self, firing_id: str) -> None:
         """Cancel a body. A thread cannot be cancelled: its result will be late."""
         if body := self._running.pop(firing_id, None):
+            self._ending.add(body)
+            body.add_done_callback(self._ending.discard)
             body.cancel()
 
     async def stop(self) -> None:
         """Cancel all, and give the coroutines among them some time to clean up."""
-        bodies = list(self._running.values())
-        self._running.clear()
-        for body in bodies:
+        self._stopping = True
+        bodies = {*self._running.values(), *self._ending}
+        for body in self._running.values():
             body.cancel()
+        self._running.clear()
         if bodies:
             _, zombies = await asyncio.wait(bodies, timeout=GRACE)
             if zombies:
@@ -78,15 +83,15 @@ class Bodies:
                 result = await self._begin(handle, command, context)
             else:
                 result = await self._in_time(handle, command, context)
-            event = TaskCompleted(firing_id, _updates(schema, command, result))
+            event = _completed(schema, command, result)
         except asyncio.CancelledError:
             if firing_id not in self._running:
                 raise
             event = TaskFailed(firing_id, "the body cancelled itself")
-        except (TaskError, VariableError) as error:
-            event = TaskFailed(firing_id, str(error), final=not isinstance(error, _TimedOut))
-        except (Exception, SystemExit) as error:
-            event = TaskFailed(firing_id, f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever it raises, the case must hear of it
+            event = TaskFailed(firing_id, say(error))
         self._running.pop(firing_id, None)
         self._ended(handle, event)
 
@@ -117,26 +122,48 @@ class Bodies:
             with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                 self._loop.call_soon_threadsafe(self._ended, handle, event)
 
-        future = self._threads.submit(task.body, context)
+        future = self._threads.submit(_outcome, task, context)
         try:
-            return await asyncio.wrap_future(future)
+            result, error = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            # A timed-out attempt still has its token, and must not complete its successor's.
-            if command.firing_id not in self._running and not future.cancelled():
+            # Only a firing that was withdrawn has its late end told. A timed-out attempt still has
+            # its token and a successor; and at a stop the next engine begins again.
+            withdrawn = command.firing_id not in self._running and not self._stopping
+            if withdrawn and not future.cancelled():
                 future.add_done_callback(late)
             raise
+        if error is not None:
+            raise error
+        return result
 
 
 class _TimedOut(TaskError):
     """An attempt took too long; another may be quicker."""
 
 
-def _updates(schema: Schema, command: StartTask, result: Any) -> Data:
-    if result is None:
-        return {}
-    if not isinstance(result, Mapping):
-        raise TaskError(
-            f"returned {result!r}; a task returns a mapping of updates "
-            "to the case's variables, such as {'paid': True}, or None"
+def _outcome(task: Task, context: TaskContext) -> tuple[Any, BaseException | None]:
+    """What a plain function returned or raised; some exceptions cannot pass through a future."""
+    try:
+        return task.body(context), None
+    except StopIteration as error:
+        return None, RuntimeError(f"StopIteration: {error}")
+    except BaseException as error:
+        return None, error
+
+
+def _completed(schema: Schema, command: StartTask, result: Any) -> Event:
+    """The end of a body that returned: a result that cannot be used fails for good."""
+    firing_id = command.firing_id
+    if result is not None and not isinstance(result, Mapping):
+        return TaskFailed(
+            firing_id,
+            printable(
+                f"returned {result!r}; a task returns a mapping of updates to the case's "
+                "variables, such as {'paid': True}, or None"
+            ),
+            final=True,
         )
-    return schema.updates(command.variables, result)
+    try:
+        return TaskCompleted(firing_id, schema.updates(command.variables, result or {}))
+    except VariableError as error:
+        return TaskFailed(firing_id, say(error), final=True)

@@ -46,7 +46,7 @@ from petriflow.execution.program import Decision, Job, Program, Tally
 from petriflow.execution.scopes import Scopes
 from petriflow.execution.waiting import Waiting
 from petriflow.net import Marking
-from petriflow.net.errors import PetriflowError
+from petriflow.net.errors import PetriflowError, say
 from petriflow.workflow.variables import Data
 
 #: More silent firings than this in a row, and the case is taken to be going round in a circle.
@@ -182,7 +182,7 @@ class Case:
             self._handle(event)
             self._advance()
         except PetriflowError as error:  # the data of the case, not the program, is at fault
-            self._finish("failed", f"{type(error).__name__}: {error}")
+            self._finish("failed", f"{type(error).__name__}: {say(error)}")
         return self._commands
 
     def _handle(self, event: Event) -> None:
@@ -466,7 +466,7 @@ class Case:
     def _correct(self, choice: str, updates: Data) -> None:
         """A person's corrections are written where the choice looks."""
         asked = self.program.decisions.get(choice) or self.program.tallies.get(choice)
-        self._write(asked.scope if asked else ("",), updates)
+        self._write(asked.scope if asked else self.program.scope(choice), updates)
 
     def _write(self, around: tuple[str, ...], updates: Data) -> None:
         """Updates that no task returned: what a person corrected, what an event brought."""

@@ -16,12 +16,12 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from petriflow.analysis import verify
 from petriflow.execution.bodies import Bodies
 from petriflow.execution.case import Case
+from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock, SystemClock
 from petriflow.execution.events import (
     CancelTask,
@@ -30,8 +30,6 @@ from petriflow.execution.events import (
     CaseStarted,
     Command,
     Decide,
-    Decided,
-    DecisionFailed,
     Event,
     EventReceived,
     ScheduleTimer,
@@ -40,21 +38,22 @@ from petriflow.execution.events import (
     TimerFired,
     to_data,
 )
+from petriflow.execution.gate import admit, with_called
 from petriflow.execution.handle import CaseHandle, Outcome
-from petriflow.execution.program import program, undeclared_choices
+from petriflow.execution.program import program
+from petriflow.execution.questions import answer
 from petriflow.execution.store import Batch, Record, Store, StoredCase, open_store
 from petriflow.net.errors import (
     DefinitionError,
-    NoBranchEnabled,
-    NotProvenSound,
     PetriflowError,
     StoreError,
-    UndeclaredChoice,
     UnknownCase,
     VariableError,
+    say,
 )
 from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
+from petriflow.workflow.variables import Data
 
 log = logging.getLogger("petriflow")
 T = TypeVar("T")
@@ -93,20 +92,29 @@ class Engine:
         self,
         store: str = "sqlite:///petriflow.db",
         *,
-        workflows: Sequence[Workflow],
+        workflows: Sequence[Workflow] | Workflow,
         allow_unsound: bool = False,
         on_event: Callable[[Record], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._url = store
-        self._workflows = {w.content_hash: w for w in workflows}
+        workflows = [workflows] if isinstance(workflows, Workflow) else list(workflows)
+        for workflow in workflows:
+            if not isinstance(workflow, Workflow):
+                raise DefinitionError(
+                    f"an engine runs workflows, not {workflow!r}; make it one: Workflow('name', …)"
+                )
+        self._workflows = {w.content_hash: w for w in with_called(workflows)}
         self._allow_unsound = allow_unsound
         self._on_event = on_event
         self._clock: Clock = clock or SystemClock()
         self._handles: dict[str, CaseHandle] = {}
         self._telling: set[tuple[str, str]] = set()
+        self._left: dict[str, str] = {}
+        self._entered = self._stopping = False
         self._error: PetriflowError | None = StoreError("the engine is not running; enter it first")
-        names = [w.name for w in workflows]
+        names = [w.name for w in self._workflows.values()]
+        self._children = Children(self, self._find, self._handles)
         for name in names:
             if names.count(name) > 1:
                 raise DefinitionError(f"two workflows are named {name!r}; rename one")
@@ -114,11 +122,10 @@ class Engine:
     # -- its life ---------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        for workflow in self._workflows.values():
-            if not self._allow_unsound:
-                _require_sound(workflow)
-            if conflicts := undeclared_choices(workflow):
-                raise UndeclaredChoice(f"workflow {workflow.name!r} is not run: {conflicts[0]}")
+        if self._entered:
+            raise StoreError("this engine has been used already; make another one")
+        admit(self._workflows.values(), self._find, self._allow_unsound)
+        self._entered = True
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "petriflow-store")
         self._bodies = Bodies(self._clock, self._ended)
@@ -140,13 +147,16 @@ class Engine:
                     self._store.define, hash, workflow.name, workflow.document(), self._clock.now()
                 )
             due = await self._in_writer(self._store.timers)
-            for stored in await self._in_writer(self._store.open_cases):
-                self._continue(stored, due)
+            stored = await self._in_writer(self._store.open_cases)
+            loaded = [handle for row in stored if (handle := self._load(row))]
+            for handle in loaded:
+                self._continue(handle, due)
         except BaseException:
             await self._bodies.stop()
             await self._shut()
             raise
         self._flusher = asyncio.create_task(self._flush_forever())
+        self._flusher.add_done_callback(self._flusher_ended)
         return self
 
     async def __aexit__(
@@ -155,45 +165,57 @@ class Engine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._bodies.stop()
-        for timer in self._timers.values():
-            timer.cancel()
-        await asyncio.gather(*self._timers.values(), return_exceptions=True)
-        with suppress(PetriflowError):  # an engine that lost its store says so to those who wait
-            await self._committed()
-        self._flusher.cancel()
-        await asyncio.gather(self._flusher, return_exceptions=True)
-        stopped = StoreError("the engine was stopped; the case continues with the next engine")
-        self._fail(self._error or stopped)
-        await self._shut()
+        # From here on nothing new is begun; what has happened until the end is still stored.
+        self._stopping = True
+        try:
+            for timer in self._timers.values():
+                timer.cancel()
+            await self._bodies.stop()
+            with suppress(PetriflowError):  # an engine that lost its store tells those who wait
+                await self._committed()
+        finally:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+            await self._shut()
 
     async def _shut(self) -> None:
         await self._in_writer(self._store.close)
         self._writer.shutdown()
 
-    def _continue(self, stored: StoredCase, due: Mapping[tuple[str, str], float]) -> None:
+    def _load(self, stored: StoredCase) -> CaseHandle | None:
         workflow = self._workflows.get(stored.definition)
         if workflow is None:
-            log.warning(
-                "case %s waits: its definition of workflow %r is not registered with this engine",
+            self._children.elsewhere.add(stored.id)
+            if stored.parent is None:
+                self._left[stored.id] = stored.workflow
+            return None
+        try:
+            case = Case.load(
+                program(workflow),
                 stored.id,
-                stored.workflow,
+                cast(Status, stored.status),
+                stored.version,
+                stored.error,
+                (stored.marking, stored.variables, stored.control),
             )
-            return
-        case = Case.load(
-            program(workflow),
-            stored.id,
-            cast(Status, stored.status),
-            stored.version,
-            stored.error,
-            (stored.marking, stored.variables, stored.control),
-        )
+        except Exception as error:
+            raise StoreError(
+                f"case {stored.id!r} in the store is damaged ({say(error)}); restore the file"
+            ) from error
         handle = CaseHandle(self, case, workflow, stored.created_at)
         self._handles[case.id] = handle
+        if stored.parent is not None and stored.call is not None:
+            handle.parent_id = stored.parent
+            handle.firing_id, handle.depth, handle.began_with = stored.call
+            self._children.adopt(handle)
+        return handle
+
+    def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
+        case = handle._case
         for command in case.open_commands():
             match command:
                 case Decide():
-                    self.turn(handle, self._answer(handle, command))
+                    self.turn(handle, answer(handle.workflow, command))
                 case ScheduleTimer(timer):
                     self._set_timer(handle, timer, due[case.id, timer])
                 case _:
@@ -214,7 +236,7 @@ class Engine:
             DefinitionError: the engine was not given this workflow.
             VariableError: the variables cannot be stored or do not fit the model.
         """
-        self.check()
+        self._check_open()
         found = self._find(workflow)
         given = found.example if variables is None else variables
         if not isinstance(given, Mapping):
@@ -224,16 +246,36 @@ class Engine:
         checked = found.schema.initial(given)
         now = self._clock.now()
         id = f"{int(now * 1000):012x}-{secrets.token_hex(4)}"
-        handle = CaseHandle(self, Case(program(found), id), found, now)
-        self._handles[id] = handle
+        handle = self._handles[id] = CaseHandle(self, Case(program(found), id), found, now)
         self.turn(handle, CaseStarted(checked))
         await self._committed()
         return handle
 
+    def begin(
+        self, workflow: Workflow, id: str, variables: Data, parent: CaseHandle, firing_id: str
+    ) -> CaseHandle:
+        """Begin a case that a task of another case calls."""
+        handle = CaseHandle(self, Case(program(workflow), id), workflow, self._clock.now())
+        handle.parent_id, handle.firing_id = parent.id, firing_id
+        handle.depth, handle.began_with = parent.depth + 1, variables
+        self._handles[id] = handle
+        self.turn(handle, CaseStarted(variables))
+        return handle
+
     @property
     def cases(self) -> tuple[CaseHandle, ...]:
-        """The cases of this engine that have not ended, those continued from the store too."""
-        return tuple(h for h in self._handles.values() if not h.told)
+        """The cases of this engine that have not ended, those continued from the store too.
+
+        Cases that are called by others are not among them.
+        """
+        return tuple(h for h in self._handles.values() if not h.told and not h.parent_id)
+
+    @property
+    def left(self) -> Mapping[str, str]:
+        """The open cases of the store whose definition this engine was not given, with the names of
+        their workflows. They wait, as they are, for an engine that has it.
+        """
+        return MappingProxyType(self._left)
 
     def case(self, id: str) -> CaseHandle:
         """An open case of this engine.
@@ -269,7 +311,7 @@ class Engine:
             DefinitionError: the workflow has no event of this name.
             VariableError: the payload cannot be stored or does not fit the variables' model.
         """
-        self.check()
+        self._check_open()
         handle = self.case(case if isinstance(case, str) else case.id)
         known = {t.name for t in program(handle.workflow).triggers.values() if isinstance(t, Wait)}
         if event not in known:
@@ -330,6 +372,12 @@ class Engine:
         if self._error is not None:
             raise self._error
 
+    def _check_open(self) -> None:
+        """Raise an error if nothing new may be begun."""
+        self.check()
+        if self._stopping:
+            raise StoreError("the engine is being stopped; nothing new begins")
+
     # -- turns ------------------------------------------------------------------------------
 
     def turn(self, handle: CaseHandle, event: Event) -> None:
@@ -338,16 +386,7 @@ class Engine:
         events = [event]
         while events:
             event = events.pop(0)
-            for command in case.apply(event):
-                match command:
-                    case Decide():
-                        events.append(self._answer(handle, command))
-                        continue
-                    case ScheduleTimer(timer, seconds):
-                        self._batch.timers[case.id, timer] = self._clock.now() + seconds
-                    case CancelTimer(timer):
-                        self._batch.timers[case.id, timer] = None
-                self._commands.append((handle, command))
+            commands = case.apply(event)
             self._batch.records.append(
                 Record(
                     case.id,
@@ -360,71 +399,37 @@ class Engine:
                     case.late,
                 )
             )
+            for command in commands:
+                match command:
+                    case Decide():
+                        events.append(answer(handle.workflow, command))
+                        continue
+                    case ScheduleTimer(timer, seconds):
+                        self._batch.timers[case.id, timer] = self._clock.now() + seconds
+                    case CancelTimer(timer):
+                        self._batch.timers[case.id, timer] = None
+                    case CancelTask(firing_id):
+                        self._children.cancel(firing_id)
+                self._commands.append((handle, command))
         self.touch(handle)
+        if case.finished and handle.parent_id:
+            self._children.ended(handle)
 
     def touch(self, handle: CaseHandle) -> None:
         """Have the case stored, and those who wait for it told."""
         self._dirty[handle.id] = handle
         self._work.set()
 
-    def _answer(self, handle: CaseHandle, command: Decide) -> Event:
-        """Ask the guards of a choice, in order, on one snapshot."""
-        workflow = handle.workflow
-        if tally := program(workflow).tallies.get(command.choice):
-            return self._number(handle, command, tally.count.most)
-        choice = program(workflow).decisions[command.choice].choice
-        questions = workflow.questions[command.choice]
-        try:
-            view = workflow.schema.view(command.variables)
-            named = workflow.schema.mapping(view)
-            takes: list[int] = []
-            for n, question in enumerate(questions):
-                if question and question(named if question.names is not None else view):
-                    takes.append(n)
-                    if not choice.many:
-                        break
-            if not takes:
-                takes = [n for n, question in enumerate(questions) if question is None]
-            if not takes and not choice.patient:
-                asked = "; ".join(q.text for q in questions if q)
-                raise NoBranchEnabled(
-                    f"choice {command.choice!r}: no guard is true ({asked}) for "
-                    f"{command.variables}; correct the variables and retry, or give the choice "
-                    "an otherwise="
-                )
-        except PetriflowError as error:
-            kind = type(error).__name__
-            text = str(error)
-            if not isinstance(error, NoBranchEnabled):
-                text = f"choice {command.choice!r}: {error}"
-            return DecisionFailed(command.choice, command.number, kind, text)
-        return Decided(command.choice, command.number, tuple(takes))
-
-    def _number(self, handle: CaseHandle, command: Decide, most: int) -> Event:
-        """Ask how many instances there are to be."""
-        workflow = handle.workflow
-        question = workflow.numbers[command.choice]
-        try:
-            view = workflow.schema.view(command.variables)
-            named = workflow.schema.mapping(view)
-            number = question.value(named if question.names is not None else view)
-            if type(number) is not int or not 1 <= number <= most:
-                raise VariableError(
-                    f"{question.text!r} gives {number!r}; a number from 1 to {most} is needed: "
-                    "correct the variables and retry, or raise most="
-                )
-        except PetriflowError as error:
-            text = f"instances {command.choice!r}: {error}"
-            return DecisionFailed(command.choice, command.number, type(error).__name__, text)
-        return Decided(command.choice, command.number, (number,))
-
     # -- the writer -------------------------------------------------------------------------
 
     async def _in_writer(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
 
-    async def _committed(self) -> None:
+    async def committed(self) -> None:
         """Return when all that has happened until now is stored."""
+        await self._committed()
+
+    async def _committed(self) -> None:
         self.check()
         done = self._loop.create_future()
         self._commits.append(done)
@@ -443,8 +448,11 @@ class Engine:
             batch.cases = [self._row(handle) for handle in dirty.values()]
             try:
                 await self._in_writer(self._store.commit, batch)
-            except Exception as error:
-                known = error if isinstance(error, PetriflowError) else StoreError(str(error))
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError):
+                    self._fail(_stopped(), commits)
+                    raise
+                known = error if isinstance(error, PetriflowError) else StoreError(say(error))
                 self._fail(known, commits)
                 return
             for record in batch.records:
@@ -463,6 +471,12 @@ class Engine:
                 if not commit.done():
                     commit.set_result(None)
 
+    def _flusher_ended(self, flusher: asyncio.Task[None]) -> None:
+        """However it ended: nobody is left waiting for a commit that will never be."""
+        error = None if flusher.cancelled() else flusher.exception()
+        unknown = StoreError(say(error)) if error else _stopped()
+        self._fail(self._error or unknown)
+
     def _row(self, handle: CaseHandle) -> StoredCase:
         case = handle._case
         marking, variables, control = case.dump()
@@ -478,13 +492,15 @@ class Engine:
             case.error,
             handle.created_at,
             self._clock.now(),
+            handle.parent_id or None,
+            [handle.firing_id, handle.depth, handle.began_with] if handle.parent_id else None,
         )
 
     def _announce(self, record: Record) -> None:
         if self._on_event is not None:
             try:
                 self._on_event(record)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 log.exception("on_event failed for event %s of case %s", record.seq, record.case_id)
 
     def _fail(self, error: PetriflowError, commits: Sequence[asyncio.Future[None]] = ()) -> None:
@@ -502,6 +518,12 @@ class Engine:
 
     def _carry_out(self, handle: CaseHandle, command: Command) -> None:
         match command:
+            case StartTask(firing_id, attempt=attempt) if not self._is_wanted(
+                handle, firing_id, attempt
+            ):
+                pass  # the case has dropped it meanwhile, or the next engine will start it
+            case StartTask(task=task) if handle.workflow.tasks[task].calls is not None:
+                self._children.start(handle, command)
             case StartTask():
                 self._bodies.start(handle, command)
             case CancelTask(firing_id):
@@ -513,6 +535,10 @@ class Engine:
                 self._handles.pop(handle.id, None)
             case Decide() | ScheduleTimer():
                 raise AssertionError("a decision and a timer's time are settled in the turn")
+
+    def _is_wanted(self, handle: CaseHandle, firing_id: str, attempt: int) -> bool:
+        running = handle._case.running.get(firing_id)
+        return running is not None and running.attempt == attempt and not self._stopping
 
     def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
         async def ring() -> None:
@@ -528,13 +554,8 @@ class Engine:
             self.turn(handle, event)
 
 
-def _require_sound(workflow: Workflow) -> None:
-    report = verify(workflow.net, form="expanded", name=workflow.name)
-    if report.verdict != "sound":
-        raise NotProvenSound(
-            f"workflow {workflow.name!r} is not run, since it is not proven sound; mend it, or "
-            f"pass allow_unsound=True\n{report}"
-        )
+def _stopped() -> StoreError:
+    return StoreError("the engine was stopped; the case continues with the next engine")
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:

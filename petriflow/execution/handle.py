@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from petriflow.execution.case import Case
 from petriflow.execution.events import CancelRequested, Event, IncidentResolved, Status
-from petriflow.net.errors import GuardError, NoBranchEnabled, PetriflowError
+from petriflow.net.errors import (
+    GuardError,
+    NoBranchEnabled,
+    PetriflowError,
+    UnknownCase,
+    VariableError,
+    printable,
+)
 from petriflow.workflow import Workflow
 from petriflow.workflow.variables import Data
 
@@ -24,6 +32,10 @@ class Shell(Protocol):
 
     def turn(self, handle: CaseHandle, event: Event) -> None:
         """Apply an event to the case and have it stored."""
+        ...
+
+    async def committed(self) -> None:
+        """Return when all that has happened until now is stored."""
         ...
 
     def touch(self, handle: CaseHandle) -> None:
@@ -58,6 +70,13 @@ class CaseHandle:
     _settlers: list[asyncio.Future[Outcome]] = field(default_factory=list)
     #: whether the end of the case was committed and told
     told: bool = False
+    #: the case and the firing that called this one, how deep, and with which variables it began
+    parent_id: str = ""
+    firing_id: str = ""
+    depth: int = 0
+    began_with: Data = field(default_factory=dict)
+    #: whether its caller has given it up
+    disowned: bool = False
 
     @property
     def id(self) -> str:
@@ -72,12 +91,17 @@ class CaseHandle:
     @property
     def variables(self) -> Mapping[str, Any]:
         """The case's variables; what branches have written shows up at their join."""
-        return MappingProxyType(self._case.variables)
+        return MappingProxyType(deepcopy(self._case.variables))
 
     @property
     def incidents(self) -> Mapping[str, str]:
         """Why the case waits for a person, by the choice at which it waits."""
         return {path: i.error for path, i in self._case.incidents.items()}
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The tasks that run now, by id."""
+        return tuple(running.task for running in self._case.running.values())
 
     @property
     def waits_for(self) -> tuple[str, ...]:
@@ -92,9 +116,9 @@ class CaseHandle:
             StoreError: the engine lost its store; the case continues from its last commit when
                 an engine is started again.
         """
-        self._shell.check()
         if self.told:
             return self._outcome()
+        self._shell.check()
         settler: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._settlers.append(settler)
         if self._case.idle:
@@ -110,9 +134,9 @@ class CaseHandle:
             StoreError: the engine lost its store; the case continues from its last commit when
                 an engine is started again.
         """
-        self._shell.check()
         if self.told:
             return self._outcome()
+        self._shell.check()
         waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         if self._case.stuck:
@@ -126,25 +150,45 @@ class CaseHandle:
         """
         self._shell.check()
         if not self._case.finished:
-            self._shell.turn(self, CancelRequested(reason))
+            self._shell.turn(self, CancelRequested(printable(str(reason))))
         return await self.wait()
 
-    async def retry(self, updates: Mapping[str, Any] | None = None) -> None:
+    async def retry(
+        self, updates: Mapping[str, Any] | None = None, *, choice: str | None = None
+    ) -> None:
         """Try the choices at which the case waits again, with some variables corrected.
 
+        Args:
+            updates: the corrected variables.
+            choice: only this one of the `incidents`.
+
         Raises:
-            VariableError: the updates cannot be stored or do not fit the variables' model.
+            VariableError: the updates cannot be stored or do not fit the variables' model, or one
+                of them is collected or reduced and would count once for each of several choices.
+            UnknownCase: the case does not wait at this choice.
         """
         self._shell.check()
-        now = self._case.variables
-        checked = self.workflow.schema.updates(now, updates or {})
-        for path in list(self._case.incidents):
+        waits = list(self._case.incidents)
+        if choice is not None and choice not in waits:
+            raise UnknownCase(f"case {self.id!r} does not wait at {choice!r}; it waits at {waits}")
+        paths = waits if choice is None else [choice]
+        checked = self.workflow.schema.updates(self._case.variables, updates or {})
+        for name in checked if len(paths) > 1 else ():
+            if self.workflow.policy(name).kind in ("collect", "reduce"):
+                raise VariableError(
+                    f"variable {name!r} would be added once for each of {paths}; name one of them "
+                    "by choice="
+                )
+        for path in paths:
             self._shell.turn(self, IncidentResolved(path, checked))
+        await self._shell.committed()
 
     def _outcome(self) -> Outcome:
         case = self._case
         incidents = "; ".join(i.error for i in case.incidents.values())
-        return Outcome(case.id, case.status, case.variables, case.error or incidents or None)
+        return Outcome(
+            case.id, case.status, deepcopy(case.variables), case.error or incidents or None
+        )
 
     def tell(self) -> None:
         """Let those who wait know, once what they wait for is committed."""

@@ -124,7 +124,8 @@ class Program:
             for id in block.joins:
                 self.joins[index[id]] = block.branches
         self.cancels = {
-            t: tuple(b for b in self._branches if set(self.inside[b]) & set(row.reset))
+            # A branch is withdrawn if all of it is; one around the region goes on.
+            t: tuple(b for b, all in self.inside.items() if all and set(all) <= set(row.reset))
             for t, row in enumerate(net.rows)
             if row.reset
         }

@@ -63,7 +63,12 @@ class Scopes:
         return data
 
     def open(self, name: str, parent: str) -> None:
-        """Open a scope: what it sees of its parent is settled from now on."""
+        """Open a scope: what it sees of its parent is settled from now on.
+
+        Several threads of one branch share its scope.
+        """
+        if name in self._scopes:
+            return
         self._scopes[name] = Scope(parent, self._number)
 
     def close(self, name: str) -> None:
@@ -136,7 +141,8 @@ class Scopes:
             added = (value, number) if name else value
             value = [*(held[0] if held else []), added]
         elif held and held[1] > since:
-            value = settle(policy, variable, held[0], value)
+            earlier = policy.kind == "last" and held[1] > number  # a late branch wrote before
+            value = held[0] if earlier else settle(policy, variable, held[0], value)
         self._keep_for_children(name, variable)
         scope.writes[variable] = (value, max(number, held[1] if held else 0))
 

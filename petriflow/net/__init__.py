@@ -3,7 +3,7 @@
 from petriflow.net.compiled import CompiledNet, compile_net
 from petriflow.net.firing import enabled, fire, is_enabled, obstacles, replay
 from petriflow.net.marking import Marking
-from petriflow.net.net import Net, NetBuilder, Origin, Place, Transition
+from petriflow.net.net import Net, NetBuilder, Origin, Place, Transition, require_net
 
 __all__ = [
     "CompiledNet",
@@ -19,4 +19,5 @@ __all__ = [
     "is_enabled",
     "obstacles",
     "replay",
+    "require_net",
 ]

@@ -81,3 +81,19 @@ class UnknownCase(PetriflowError, KeyError):
 
 class DrawingError(PetriflowError):
     """A picture cannot be drawn or saved as asked: an unknown node in an overlay, a file type."""
+
+
+def say(error: BaseException) -> str:
+    """An error in words that can be stored and printed, whatever the error is."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "its message cannot be made"
+    if not isinstance(error, PetriflowError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """The text without halves of characters, which no file or database can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()

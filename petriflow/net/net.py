@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from petriflow.net.errors import NetError, WorkflowNetError
+from petriflow.net.errors import DefinitionError, NetError, WorkflowNetError
 from petriflow.net.marking import Marking
 
 Form = Literal["atomic", "expanded"]
@@ -326,6 +326,21 @@ class Net:
         from petriflow.drawing import draw
 
         return draw(self)._repr_mimebundle_(include, exclude)
+
+
+def require_net(thing: object, what: str) -> Net:
+    """The net, if it is one.
+
+    Raises:
+        DefinitionError: it is something else.
+    """
+    if isinstance(thing, Net):
+        return thing
+    inner = getattr(thing, "net", None)
+    remedy = "; pass its .net" if isinstance(inner, Net) else ""
+    if hasattr(thing, what):
+        remedy += f", or call its own .{what}()"
+    raise DefinitionError(f"{what} takes a Net, not {thing!r}{remedy}")
 
 
 def digest(document: Any) -> str:

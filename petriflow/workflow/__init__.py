@@ -1,5 +1,6 @@
 """Floor 2: workflows, their tasks, guards and variables."""
 
+from petriflow.workflow.call import call
 from petriflow.workflow.task import Task, TaskContext, task
 from petriflow.workflow.variables import Policy, collect, error_on_conflict, last_wins, reduce
 from petriflow.workflow.workflow import Workflow
@@ -9,6 +10,7 @@ __all__ = [
     "Task",
     "TaskContext",
     "Workflow",
+    "call",
     "collect",
     "error_on_conflict",
     "last_wins",

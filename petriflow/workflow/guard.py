@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Rational
 from threading import Lock
 from typing import Any
 
@@ -33,14 +35,14 @@ MOST_BITS, MOST_DIGITS = 10_000, 400
 
 def _times(left: Any, right: Any) -> Any:
     _only_numbers(left, right)
-    if isinstance(left, int) and isinstance(right, int):
-        _not_too_large(left.bit_length() + right.bit_length())
+    if isinstance(left, Rational) and isinstance(right, Rational):
+        _not_too_large(_bits(left) + _bits(right))
     return left * right
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    if isinstance(base, int) and isinstance(exponent, int):
-        _not_too_large(base.bit_length() * exponent)
+    if isinstance(base, Rational) and isinstance(exponent, Rational):
+        _not_too_large(_bits(base) * int(abs(math.ceil(exponent))))
     return base**exponent
 
 
@@ -52,6 +54,10 @@ def _modulo(left: Any, right: Any) -> Any:
 def _only_numbers(*operands: Any) -> None:
     if any(isinstance(operand, Sized) for operand in operands):  # `'%9999999d' % 1`, `[0] * 10**9`
         raise TypeError("`*` and `%` are for numbers only")
+
+
+def _bits(number: Rational) -> int:
+    return max(abs(int(number.numerator)).bit_length(), int(number.denominator).bit_length())
 
 
 def _not_too_large(bits: int) -> None:

@@ -41,7 +41,7 @@ def load_target(target: str) -> Model:
         raise DefinitionError(
             f"{file} defines no workflow; write `order = Workflow('order', …)` at its top level"
         )
-    raise DefinitionError(f"{file} defines several; say which: {_listed(file, candidates)}")
+    raise DefinitionError(f"{file} defines several; say which: {_listed(file, found)}")
 
 
 def _split(target: str) -> tuple[Path, str | None]:

@@ -58,6 +58,7 @@ class Task:
         timeout: seconds that one attempt may take; `None` means any.
         delay: seconds before the second attempt.
         backoff: by how much the delay grows from attempt to attempt.
+        calls: the workflow, or its name, that runs as a case of its own instead of the body.
     """
 
     body: Body
@@ -66,6 +67,7 @@ class Task:
     timeout: float | None = None
     delay: float = 1.0
     backoff: float = 2.0
+    calls: Any = None
 
     @cached_property
     def asynchronous(self) -> bool:
@@ -126,7 +128,9 @@ def task(
     Args:
         name: what the step is called; by default the function's name.
         retries: how many further attempts follow a failed one.
-        timeout: how long one attempt may take: seconds, or a text such as "30s".
+        timeout: how long one attempt may take: seconds, or a text such as "30s". A plain function
+            that takes longer cannot be stopped: it runs on in its thread, beside the next attempt,
+            and what it returns is ignored.
         delay: how long to wait before the second attempt.
         backoff: by how much the wait grows from attempt to attempt.
 

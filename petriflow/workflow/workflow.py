@@ -121,6 +121,15 @@ class Workflow:
         """What each task's transition runs, by id."""
         return {id: as_task(binding) for id, binding in self.fragment.tasks.items()}
 
+    @cached_property
+    def calls(self) -> Mapping[str, str]:
+        """The names of the workflows that tasks call, by the task's id."""
+        return {
+            id: t.calls if isinstance(t.calls, str) else t.calls.name
+            for id, t in self.tasks.items()
+            if t.calls is not None
+        }
+
     @property
     def choices(self) -> tuple[Choice, ...]:
         """The decisions by data."""
@@ -186,6 +195,7 @@ class Workflow:
                 id: [t.qualified_name, t.name, t.retries, t.timeout, t.delay, t.backoff]
                 for id, t in self.tasks.items()
             },
+            "calls": self.calls,
             "choices": [
                 {
                     "path": c.path,

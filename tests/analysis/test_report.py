@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from petriflow import Workflow
+from petriflow import Workflow, draw, explore
 from petriflow.analysis import Report, verify
 from petriflow.net import Net, replay
 from petriflow.net.errors import DefinitionError, WorkflowNetError
@@ -157,3 +158,14 @@ def test_a_form_that_cannot_be_judged_is_an_error_and_not_another_form() -> None
         verify(flow.expanded, form="atomic")
     with pytest.raises(DefinitionError, match="use 'atomic' or 'expanded'"):
         verify(flow.net, form="atomc")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("what", [verify, explore, draw])
+def test_what_is_no_net_is_refused_with_the_way_to_one(what: Callable[..., object]) -> None:
+    flow = Workflow("w", check_order)
+    with pytest.raises(DefinitionError, match=rf"{what.__name__} takes a Net.*pass its \.net"):
+        what(flow)
+    with pytest.raises(DefinitionError, match=r"pass its \.net"):
+        what(parallel(check_order, pack))
+    with pytest.raises(DefinitionError, match="not None"):
+        what(None)

@@ -252,11 +252,34 @@ def test_run_goes_on_after_kill_9(cli: Cli, tmp_path: Path) -> None:
     Path("go").touch()
     said = cli("run", file, "--continue", "--json")
     assert said.code == 0
+    assert said.err.count("▸ hold") == 1
     (case,) = said.json["cases"]
     assert (case["status"], case["variables"]["b"]) == ("completed", 2)
     nothing = cli("run", file, "--continue")
     assert nothing.code == 0
     assert "no open case of 'w'" in nothing.out
+
+
+@pytest.mark.promise("CLI-7")
+def test_a_case_of_another_version_is_told_and_not_taken_for_none(cli: Cli) -> None:
+    text = "w = Workflow('w', sequence(a, exclusive_choice(when('{} > 9', a), otherwise=b)))"
+    assert cli("run", model(text.format("totl")), "--input", '{"total": 10}').code == 3
+    model(text.format("total"))
+    said = cli("run", "m.py", "--continue", "--json")
+    assert said.code == 3
+    (case,) = said.json["cases"]
+    assert case["status"] == "running"
+    assert "another version of this workflow" in case["error"]
+    assert "another version" in said.err
+    assert cli("run", model("v = Workflow('v', a)")).err == ""  # another's case is no news
+
+
+@pytest.mark.promise("CLI-6")
+def test_a_case_that_waits_for_an_event_is_exit_code_3(cli: Cli) -> None:
+    waits = "w = Workflow('w', sequence(event('go'), a))"
+    said = cli("run", model(f"from petriflow.patterns import event\n{waits}"))
+    assert said.code == 3
+    assert "waiting: for go.happens" in said.out
 
 
 # -- bad input ------------------------------------------------------------------------------------
@@ -351,6 +374,7 @@ def test_a_bad_model_is_exit_code_2_and_says_what_to_mend(cli: Cli, what: str) -
         (["run", "m.py", "--store", "nowhere"], "sqlite:///"),
         (["run", "m.py", "--store", "sqlite:///no/such/x.db"], "folder"),
         (["run", "m.py", "--store", "sqlite:///m.txt"], "no SQLite file"),
+        (["run", "m.py", "--continue", "--store", "sqlite:///none.db"], "there is no store"),
         (["run", "net.py"], "only a Workflow has tasks"),
         (["run", "typed.py", "--input", '{"total": "much"}'], "total"),
     ],

@@ -390,7 +390,7 @@ async def test_what_is_not_proven_sound_is_not_run(monkeypatch: pytest.MonkeyPat
     assert outcome.status == "deadlocked"
 
     from petriflow import analysis
-    from petriflow.execution import engine as module
+    from petriflow.execution import gate as module
 
     def short(net: Net, **options: Any) -> Any:
         return analysis.verify(net, **options, max_markings=5)
@@ -468,3 +468,10 @@ async def test_a_thousand_cases_at_once_and_each_history_replays(tmp_path: Path)
             *_, last = replay(flow.expanded, fired)
             assert list(last) == [flow.expanded.sink.id]
         assert engine.cases == ()
+
+
+def test_an_engine_takes_workflows_only() -> None:
+    flow = Workflow("w", step("a"))
+    assert Engine(MEMORY, workflows=flow)
+    with pytest.raises(DefinitionError, match="make it one: Workflow"):
+        Engine(MEMORY, workflows=[flow.net])  # type: ignore[list-item]

@@ -40,6 +40,9 @@ cases = Table(
     Column("id", Text, primary_key=True),
     Column("definition", ForeignKey("definitions.hash"), nullable=False),
     Column("workflow", Text, nullable=False),
+    # of a case that was called: by which case, in which firing, how deep, and with what
+    Column("parent", Text),
+    Column("call", JSON),
     Column("status", String(16), nullable=False),
     Column("marking", JSON, nullable=False),
     Column("variables", JSON, nullable=False),

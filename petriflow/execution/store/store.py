@@ -68,6 +68,8 @@ class StoredCase:
     error: str | None
     created_at: float
     updated_at: float
+    parent: str | None = None
+    call: Any = None
 
 
 @dataclass(slots=True)
@@ -139,6 +141,12 @@ def open_store(url: str) -> Store:
     return SqliteStore(parsed)
 
 
+def store_exists(url: str) -> bool:
+    """Whether there is a store at a URL already; a store in memory never is."""
+    file = sa.make_url(url).database if url.startswith("sqlite:") else None
+    return bool(file) and Path(str(file)).is_file()
+
+
 class SqliteStore:
     """Cases in one SQLite file, or in memory."""
 
@@ -163,13 +171,13 @@ class SqliteStore:
         """Take the file for this engine alone; the lock goes with the process, even by kill -9."""
         if not file or file == ":memory:":
             return None
-        path = Path(file)
+        path = Path(file).resolve()  # one lock, by whatever links the file is reached
         if not path.parent.is_dir():
             raise StoreError(
                 f"store {file!r}: the folder {str(path.parent)!r} does not exist; make it first"
             )
         _require_ours(path)
-        lock = filelock.FileLock(f"{file}.lock")
+        lock = filelock.FileLock(f"{path}.lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -258,6 +266,10 @@ class SqliteStore:
                 yield connection
         except sa.exc.DBAPIError as error:
             raise StoreError(f"store {self._name!r}: {_reason(error)}") from error
+        except json.JSONDecodeError as error:
+            raise StoreError(
+                f"store {self._name!r}: a row is damaged ({error}); restore the file"
+            ) from error
 
 
 # The statements of a commit are compiled once and given plain tuples: a group commit holds
@@ -289,6 +301,8 @@ def _new_case(c: StoredCase) -> tuple[Any, ...]:
         c.id,
         c.definition,
         c.workflow,
+        c.parent,
+        None if c.call is None else encode(c.call),
         c.status,
         encode(c.marking),
         encode(c.variables),
