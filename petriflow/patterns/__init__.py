@@ -12,6 +12,7 @@ from petriflow.patterns.branching import (
 )
 from petriflow.patterns.cancellation import cancel_case, cancel_region, cancellable
 from petriflow.patterns.fragment import Event, Fragment, Port, Timer, skip
+from petriflow.patterns.free_form import arbitrary_cycles
 from petriflow.patterns.iteration import recursion, structured_loop
 from petriflow.patterns.joins import (
     generalised_join,
@@ -35,6 +36,7 @@ from petriflow.patterns.state_based import (
     interleaved_routing,
     milestone,
 )
+from petriflow.patterns.synchronizing import all_of, one_of, some_of, synchronizing_graph
 from petriflow.patterns.termination import explicit_termination, implicit_termination
 from petriflow.patterns.trigger import event, persistent_trigger, timer, transient_trigger
 
@@ -44,6 +46,8 @@ __all__ = [
     "Fragment",
     "Port",
     "Timer",
+    "all_of",
+    "arbitrary_cycles",
     "blocking_discriminator",
     "cancel_case",
     "cancel_instances",
@@ -68,6 +72,7 @@ __all__ = [
     "multi_merge",
     "multi_split",
     "multiple_instances",
+    "one_of",
     "parallel",
     "parallel_split",
     "persistent_trigger",
@@ -75,8 +80,10 @@ __all__ = [
     "sequence",
     "simple_merge",
     "skip",
+    "some_of",
     "structured_loop",
     "synchronization",
+    "synchronizing_graph",
     "thread_merge",
     "thread_split",
     "timer",

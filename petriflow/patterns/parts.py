@@ -46,7 +46,7 @@ class Parts:
         self.places += [_place(p, rename) for p in fragment.net.places]
         self.transitions += [
             # What cancelled it will cancel all that takes its place: the region knows.
-            _transition(replace(t, cancels=t.cancels - {drop}), rename)
+            moved(replace(t, cancels=t.cancels - {drop}), rename)
             for t in fragment.net.transitions
             if t.id != drop
         ]
@@ -72,7 +72,7 @@ class Parts:
         regions = {region.transition: region for region in self.regions}
         transitions = []
         for t in self.transitions:
-            t = _transition(t, rename)
+            t = moved(t, rename)
             if region := regions.get(t.id):
                 inside = [p for p in places if any(within(path, p) for path in region.paths)]
                 killed = [id for id in self.tasks if any(within(path, id) for path in region.paths)]
@@ -228,7 +228,8 @@ def _arcs(arcs: Marking, rename: Rename) -> Marking:
     return Marking(weights)
 
 
-def _transition(t: Transition, rename: Rename) -> Transition:
+def moved(t: Transition, rename: Rename) -> Transition:
+    """The transition under new ids; places that become one add their weights."""
     return Transition(
         rename(t.id),
         t.label,

@@ -182,6 +182,22 @@ def test_draw_writes_by_the_name_of_the_file(cli: Cli) -> None:
     assert Path("w.svg").is_file()
 
 
+@pytest.mark.promise("CLI-8")
+def test_the_patterns_are_listed_told_and_drawn(cli: Cli) -> None:
+    said = cli("patterns", "--json")
+    assert said.code == 0
+    assert {row["verdict"] for row in said.json} == {"sound"}
+    assert {"number", "name", "group", "aliases", "builder", "meaning", "net_class"} <= set(
+        said.json[0]
+    )
+    one = cli("patterns", "9", "--draw", "nine.svg", "--json").json
+    assert (one["number"], one["name"]) == (9, "Structured Discriminator")
+    assert ET.fromstring(Path("nine.svg").read_text()).tag.endswith("svg")
+    assert "Structured Discriminator" in cli("patterns", "9").out
+    assert "Milestone" in cli("patterns").out
+    assert (cli("patterns", "99").code, cli("patterns", "--draw", "x.svg").code) == (2, 2)
+
+
 # -- run ------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from petriflow.analysis import verify
 from petriflow.net import Net
 from petriflow.patterns import (
     Fragment,
+    arbitrary_cycles,
     blocking_discriminator,
     branching,
     cancel_case,
@@ -36,6 +37,7 @@ from petriflow.patterns import (
     multi_merge,
     multi_split,
     multiple_instances,
+    one_of,
     parallel,
     parallel_split,
     partial_join,
@@ -44,8 +46,10 @@ from petriflow.patterns import (
     sequence,
     simple_merge,
     skip,
+    some_of,
     structured_loop,
     synchronization,
+    synchronizing_graph,
     thread_merge,
     thread_split,
     transient_trigger,
@@ -54,7 +58,7 @@ from petriflow.patterns import (
 from petriflow.patterns.fragment import as_fragment
 
 from ..analysis.reference import Published, published
-from .brute import a, b, c, d, e
+from .brute import a, b, c, d, e, f, g
 
 REFERENCE = {row.name: row for row in published()}
 
@@ -77,6 +81,22 @@ def counting() -> Fragment:
         return discriminator(a, b, c, required=2, cancel=True, then=d)
     finally:
         partial_join.MOST_SUBSET_BRANCHES = kept
+
+
+def cycles() -> Fragment:
+    """The net of the reference, drawn by hand; tasks compete at p2 and p3."""
+    net = REFERENCE["10 arbitrary cycles (2 entries, 2 exits)"].net()
+    tasks = dict(zip("ABCDEFG", (a, b, c, d, e, f, g), strict=True))
+    choices = {"p1": {"B": "x > 1", "G": None}, "p2": {"C": "x > 2", "D": None}}
+    return arbitrary_cycles(net, tasks, choices=choices | {"p3": {"E": "x", "F": None}}, name="n")
+
+
+def graph_of_five() -> Fragment:
+    return synchronizing_graph(
+        some_of(("a", "x > 1"), ("b", "x < 3")),
+        {"a": a, "b": b, "c": c, "d": d, "e": e},
+        {"a": one_of(("c", "x > 2"), "d"), "b": "e", "c": "e", "d": "end", "e": "end"},
+    )
 
 
 BUILT: dict[str, Callable[[], Fragment | Callable[..., None]]] = {
@@ -119,6 +139,8 @@ BUILT: dict[str, Callable[[], Fragment | Callable[..., None]]] = {
         generalised_join(a, b, threads=2), thread_merge(2)
     ),
     "41+42 thread split 3 / thread merge 3": lambda: sequence(thread_split(3), a, thread_merge(3)),
+    "10 arbitrary cycles (2 entries, 2 exits)": cycles,
+    "37 local (acyclic) sync merge, T/F tokens": graph_of_five,
     "11 implicit termination (two sinks, joined)": lambda: implicit_termination(a, b),
     "43 explicit termination": lambda: explicit_termination(a, b),
     "21 structured loop while": lambda: structured_loop(a, while_="x"),

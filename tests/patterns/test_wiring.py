@@ -8,8 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from petriflow import Workflow
+from petriflow.net import Net
 from petriflow.net.errors import CompositionError, DefinitionError
 from petriflow.patterns import (
+    Event,
+    all_of,
+    arbitrary_cycles,
     cancel_region,
     cancellable,
     deferred_choice,
@@ -20,6 +24,7 @@ from petriflow.patterns import (
     multi_merge,
     multi_split,
     multiple_instances,
+    one_of,
     parallel,
     parallel_split,
     recursion,
@@ -28,6 +33,7 @@ from petriflow.patterns import (
     skip,
     structured_loop,
     synchronization,
+    synchronizing_graph,
     thread_merge,
     thread_split,
     timer,
@@ -98,3 +104,60 @@ def test_threads_pass_through_any_step() -> None:
 def test_a_duration_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(DefinitionError, match="write seconds"):
         timer("soon")
+
+
+NET = (
+    Net.build("n")
+    .places("i", "p", "o")
+    .transition("A", "i", "p")
+    .transition("B", "p", "o")
+    .silent("C", "p", "i2")
+    .place("i2")
+    .transition("D", "i2", "p")
+    .done()
+)
+TASKS = {"A": a, "B": b, "D": c}
+GRAPH_TASKS = {"a": a, "b": b}
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: arbitrary_cycles(NET, {"A": a, "B": b}), "task 'D' has nothing to run"),
+        (lambda: arbitrary_cycles(NET, TASKS | {"Z": a}), "'Z' is no task of it"),
+        (
+            lambda: arbitrary_cycles(NET, TASKS, choices={"p": {"B": "x"}}),
+            r"choice at 'p'.*\['B', 'C'\]",
+        ),
+        (
+            lambda: arbitrary_cycles(NET, TASKS, choices={"p": {"B": "x", "C": "y"}}),
+            "None for just one",
+        ),
+        (lambda: arbitrary_cycles(NET, TASKS, triggers={"A": Event("x")}), "no silent transition"),
+        (
+            lambda: synchronizing_graph(all_of("a"), GRAPH_TASKS, {"a": "b", "b": "a"}),
+            "on a circle",
+        ),
+        (
+            lambda: synchronizing_graph(all_of("a"), GRAPH_TASKS, {"a": "end", "b": "end"}),
+            "'b' is not reached",
+        ),
+        (
+            lambda: synchronizing_graph(all_of("a", "z"), GRAPH_TASKS, {"a": "b", "b": "end"}),
+            "no node 'z'",
+        ),
+        (
+            lambda: synchronizing_graph(all_of("a"), GRAPH_TASKS, {"a": "end"}),
+            "'b' must stand both",
+        ),
+        (
+            lambda: synchronizing_graph(
+                one_of("a", ("b", "x")), GRAPH_TASKS, {"a": "end", "b": "end"}
+            ),
+            "only the last way",
+        ),
+    ],
+)
+def test_what_is_no_graph_is_refused(build: Callable[[], object], words: str) -> None:
+    with pytest.raises(CompositionError, match=words):
+        build()
