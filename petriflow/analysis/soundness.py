@@ -17,6 +17,7 @@ from petriflow.analysis.report import Bound, Form, Kind, Report, Verdict, Witnes
 from petriflow.analysis.state_space import Progress, StateSpace, explore
 from petriflow.net import Net, replay, require_net
 from petriflow.net.errors import DefinitionError
+from petriflow.net.or_join import circles
 
 
 def verify(
@@ -58,7 +59,7 @@ def verify(
     source, sink = judged.source.id, judged.sink.id
     space = explore(judged, max_markings=max_markings, progress=progress)
     faults = _faults(space, sink)
-    plain = not any(t.reset or t.inhibitor for t in judged.transitions)
+    plain = not any(t.reset or t.inhibitor or t.join == "or" for t in judged.transitions)
     if space.pump is not None and plain:
         faults.insert(0, _grows(space))
     verdict: Verdict = "unsound" if faults else "sound" if space.complete else "unknown"
@@ -202,10 +203,14 @@ def _warnings(net: Net, source: str, sink: str, space: StateSpace, plain: bool) 
     if off:
         names = ", ".join(map(repr, off[:5])) + (" …" if len(off) > 5 else "")
         yield f"not on a path from {source!r} to {sink!r}: {names}"
+    for joins in circles(net):
+        names = " and ".join(map(repr, joins))
+        yield f"OR-joins {names} lie on one circle, and may wait for each other for ever"
     if space.pump is not None and not plain:
         grows = ", ".join(map(repr, space.pump.grows))
         yield (
-            f"{grows} can grow without end; with reset or inhibitor arcs that alone decides nothing"
+            f"{grows} can grow without end; with resets, inhibitors or OR-joins that alone decides "
+            "nothing"
         )
     elif space.pump is None and not space.complete:
         yield f"stopped after {space.markings:,} markings; raise max_markings to look further"

@@ -183,17 +183,22 @@ def _breadth_first(
         consumed = sum(lane(p, n) for p, n in row.consume)
         produced = sum(lane(p, n) for p, n in row.produce)
         adds.append((produced, consumed) if row.reset else (produced - consumed, 0))
+    joins = frozenset(t for t, row in enumerate(net.rows) if row.or_join)
     affects = [row.affects for row in net.rows]
     affected = [frozenset(row.affects) for row in net.rows]
 
     def enabled(state: int, among: Sequence[int]) -> list[int]:
         lifted = state | high
-        return [
+        able = [
             t
             for t in among
             if lifted - needs[t] & need_high[t] == need_high[t]
             and not (lifted - inhibits[t]) & inhibit_high[t]
         ]
+        if joins:  # their rule is no matter of these arcs
+            tokens = graph.tokens(state)
+            able = [t for t in able if t not in joins or net.is_enabled(t, tokens)]
+        return able
 
     states, parent, parent_via = graph.states, graph.parent, graph.parent_via
     start, target, via = graph.start, graph.target, graph.via
@@ -212,7 +217,11 @@ def _breadth_first(
             deadlocks += 1
         for t in able:
             plus, minus = adds[t]
-            after = (state - minus & keeps[t]) + plus if keeps[t] else state + plus
+            if t in joins:
+                tokens = net.fire(t, graph.tokens(state))
+                after = sum(lane(p, n) for p, n in enumerate(tokens) if n)
+            else:
+                after = (state - minus & keeps[t]) + plus if keeps[t] else state + plus
             if after & high:
                 raise OverflowError  # a lane is too narrow for the tokens of its place
             known = index.setdefault(after, len(states))
@@ -275,7 +284,7 @@ def _pump(graph: Graph, before: list[int], around: list[int]) -> Pump | None:
     grows = {p for p, (less, more) in enumerate(zip(small, large, strict=True)) if more > less}
     segment = [graph.parent_via[s] for s in around[1:]]
     for row in (net.rows[t] for t in segment):
-        if grows & set(row.reset) or grows & {p for p, _ in row.inhibitor}:
+        if row.or_join or grows & set(row.reset) or grows & {p for p, _ in row.inhibitor}:
             return None
     return Pump(
         tuple(net.transition_ids[graph.parent_via[s]] for s in before[1:]),

@@ -56,7 +56,8 @@ def draw(
     """
     require_net(net, "draw")
     landed = land(overlay, net)
-    return Drawing(compose(diagram(net, captions or {}), landed, graphlay, title), theme)
+    told = {t.id: "or" for t in net.transitions if t.join == "or"} | dict(captions or {})
+    return Drawing(compose(diagram(net, told), landed, graphlay, title), theme)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

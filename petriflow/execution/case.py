@@ -278,7 +278,7 @@ class Case:
         for p in row.touches:
             self._before.setdefault(p, tokens[p])
         if branches := program.joins.get(t):
-            self._scopes.merge(self._arrived(branches, dict(row.consume)))
+            self._scopes.merge(self._arrived(branches, dict(program.net.taken(t, tokens))))
         program.net.fire_in_place(t, tokens)
         if self.waiting:
             for transition in self.waiting.disabled(tokens):

@@ -159,6 +159,8 @@ def undeclared_choices(workflow: Workflow) -> list[str]:
     for n, t in enumerate(transitions):
         if n in groups or n in known.triggers or n not in known.everything_set:
             continue
+        if t.join == "or":
+            continue
         for m in {m for p in t.consume for m in net.net.consumers[p]} - {t}:
             if (
                 t.consume + t.read <= m.consume + m.read

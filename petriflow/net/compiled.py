@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from petriflow.net.marking import Marking
 from petriflow.net.net import Net
+from petriflow.net.or_join import nothing_more_can_come
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,8 @@ class Row:
     touches: tuple[int, ...]
     #: the transitions whose enabledness a firing of this one may change, itself included
     affects: tuple[int, ...]
+    #: whether it is an OR-join: its inputs are then those of `consume`, and `needs` has no say
+    or_join: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,15 @@ class CompiledNet:
             for place in (*transition.consume, *transition.read, *transition.inhibitor):
                 watching[index[place]].add(t)
 
+        # An OR-join looks at the whole net: any firing may enable or disable it.
+        or_joins = {n for n, t in enumerate(self.net.transitions) if t.join == "or"}
         rows = []
         for transition in self.net.transitions:
+            or_join = transition.join == "or"
             consume, read = transition.consume, transition.read
             needs = Marking({p: max(consume[p], read[p]) for p in (*consume, *read)})
+            if or_join:
+                needs = read
             reset = tuple(index[p] for p in sorted(transition.reset))
             touched = {index[p] for p in (*consume, *transition.produce)} | set(reset)
             rows.append(
@@ -92,7 +100,8 @@ class CompiledNet:
                     weights(transition.inhibitor),
                     reset,
                     tuple(sorted(touched)),
-                    tuple(sorted(set().union(*(watching[p] for p in touched)))),
+                    tuple(sorted(or_joins.union(*(watching[p] for p in touched)))),
+                    or_join,
                 )
             )
         return tuple(rows)
@@ -138,7 +147,16 @@ class CompiledNet:
         for p, n in row.inhibitor:
             if tokens[p] >= n:
                 return False
+        if row.or_join:
+            return nothing_more_can_come(self.net, self.net.transitions[t], self.marking(tokens))
         return True
+
+    def taken(self, t: int, tokens: Sequence[int]) -> Weights:
+        """What transition `t` takes: of an OR-join, a token from each marked input."""
+        row = self.rows[t]
+        if row.or_join:
+            return tuple((p, n) for p, n in row.consume if tokens[p])
+        return row.consume
 
     def enabled(self, tokens: Sequence[int], among: Iterable[int] | None = None) -> list[int]:
         """The enabled transitions, of all or of those named."""
@@ -154,7 +172,7 @@ class CompiledNet:
     def fire_in_place(self, t: int, tokens: list[int]) -> None:
         """Fire transition `t`, which must be enabled, changing the list itself."""
         row = self.rows[t]
-        for p, n in row.consume:
+        for p, n in self.taken(t, tokens) if row.or_join else row.consume:
             tokens[p] -= n
         for p in row.reset:
             tokens[p] = 0

@@ -42,7 +42,8 @@ class Transition:
     (enabled while the place holds fewer tokens), `reset` the places that a firing empties.
     `label` is the task's name; `None` makes the transition silent. `cancels` names tasks that a
     firing withdraws while they run: it has no effect on the atomic net, and becomes a reset of
-    their running places in the expanded one.
+    their running places in the expanded one. A silent transition with `join="or"` is an OR-join: it
+    waits for those of its inputs that can still get a token (net/or_join.py).
     """
 
     id: str
@@ -54,6 +55,7 @@ class Transition:
     reset: frozenset[str] = frozenset()
     cancels: frozenset[str] = frozenset()
     origin: Origin | None = None
+    join: Literal["and", "or"] = "and"
 
     @property
     def silent(self) -> bool:
@@ -116,6 +118,11 @@ class Net:
             for kind, place, _ in t.arcs():
                 if not isinstance(index.get(place), Place):
                     raise self._no_place(place, f"the {kind} arc of transition {t.id!r}")
+            if t.join == "or" and (not t.silent or any(w > 1 for w in t.consume.values())):
+                raise NetError(
+                    f"net {self.name!r}: OR-join {t.id!r} must be silent, with arcs of weight 1; "
+                    "put the task after it"
+                )
             for task in t.cancels:
                 target = index.get(task)
                 if not isinstance(target, Transition) or target.silent:
@@ -309,6 +316,7 @@ class Net:
             "transitions": [
                 {"id": t.id, "label": t.label, "cancels": sorted(t.cancels)}
                 | {"arcs": [list(arc) for arc in t.arcs()]}
+                | ({"join": "or"} if t.join == "or" else {})
                 for t in self.transitions
             ],
             "initial": dict(self.initial),
@@ -385,6 +393,7 @@ class NetBuilder:
         reset: Arcs = (),
         cancels: Iterable[str] = (),
         silent: bool = False,
+        join: Literal["and", "or"] = "and",
     ) -> NetBuilder:
         """Add a transition with its arcs; it is a task of this name unless it is silent."""
         reset_places = frozenset([reset] if isinstance(reset, str) else reset)
@@ -398,6 +407,7 @@ class NetBuilder:
                 self._weights(id, "inhibitor", inhibitor),
                 reset_places,
                 frozenset([cancels] if isinstance(cancels, str) else cancels),
+                join=join,
             )
         )
         return self

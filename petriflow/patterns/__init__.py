@@ -19,6 +19,7 @@ from petriflow.patterns.joins import (
     multi_merge,
     simple_merge,
     synchronization,
+    synchronizing_merge,
     thread_merge,
 )
 from petriflow.patterns.multiple_instance import (
@@ -84,6 +85,7 @@ __all__ = [
     "structured_loop",
     "synchronization",
     "synchronizing_graph",
+    "synchronizing_merge",
     "thread_merge",
     "thread_split",
     "timer",

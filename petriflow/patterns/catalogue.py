@@ -15,6 +15,7 @@ from petriflow.patterns.basic import exclusive_choice, parallel, sequence
 from petriflow.patterns.branching import (
     exclusive_split,
     multi_choice,
+    multi_split,
     parallel_split,
     thread_split,
     when,
@@ -28,6 +29,7 @@ from petriflow.patterns.joins import (
     multi_merge,
     simple_merge,
     synchronization,
+    synchronizing_merge,
     thread_merge,
 )
 from petriflow.patterns.multiple_instance import (
@@ -101,6 +103,7 @@ def net_class(net: Net) -> str:
             ("reset", any(t.reset for t in ts)),
             ("inhibitor", any(t.inhibitor for t in ts)),
             ("read", any(t.read for t in ts)),
+            ("OR-join", any(t.join == "or" for t in ts)),
         )
         if there
     ]
@@ -307,6 +310,12 @@ CATALOGUE: tuple[Pattern, ...] = (
             {"a": one_of(("c", "x > 2"), "d"), "b": "c", "c": "end", "d": "end"},
         ),
         ("Acyclic Synchronizing Merge",),
+    ),
+    Pattern(
+        38, "General Synchronizing Merge", JOIN, "Wait for all that can still come.",
+        "synchronizing_merge",
+        lambda: synchronizing_merge(multi_split(when("x > 1", a), when("y > 1", b), otherwise=c)),
+        ("OR-join",),
     ),
     Pattern(
         39, "Critical Section", STATE, "Of several sections only one is entered at a time.",

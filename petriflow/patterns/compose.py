@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from petriflow.net import Marking, Origin, Place, Transition
 from petriflow.net.errors import CompositionError
@@ -138,6 +139,7 @@ class Composer:
         inhibitor: Mapping[str, int] | None = None,
         cancels: Region | None = None,
         trigger: Trigger | None = None,
+        join: Literal["and", "or"] = "and",
     ) -> str:
         """Add a silent transition of the pattern's own; the answer is its id.
 
@@ -147,6 +149,7 @@ class Composer:
             inhibitor: the places that must hold fewer tokens than this.
             cancels: the region that it empties, given without a transition.
             trigger: what it waits for, besides its tokens.
+            join: whether it waits for all that it consumes, or for all of it that can come.
         """
         id = f"{self.root}.{role}"
         self._parts.transitions.append(
@@ -158,6 +161,7 @@ class Composer:
                 Marking(read),
                 Marking(inhibitor or ()),
                 origin=Origin(self.root, self.pattern, role),
+                join=join,
             )
         )
         if cancels is not None:

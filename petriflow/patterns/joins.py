@@ -60,6 +60,33 @@ def multi_merge(split: Fragment, *, unsafe_ok: bool = False, name: str | None = 
     return composer.finish(placed.entry, Port(_fused(composer, placed), "threads", width))
 
 
+def synchronizing_merge(split: Fragment, *, name: str | None = None) -> Fragment:
+    """Wait for all that can still come, whatever the split (WCP-38 General Synchronizing Merge).
+
+    Where all branches come, or just one does, this is a `synchronization` or a `simple_merge`.
+    Where some do it is an OR-join, which looks at the whole net to tell; `multi_choice` says the
+    same by ordinary arcs, and is judged and run faster.
+
+    Args:
+        split: what ends in branches: `parallel_split(…)`, `exclusive_split(…)`, `multi_split(…)`.
+        name: the segment that stands for the whole in the ids of its nodes.
+
+    Raises:
+        CompositionError: it is no split.
+    """
+    pattern = "synchronizing_merge"
+    composer, placed = _joining(pattern, split, ("and", "xor", "or"), False, name)
+    bundle = placed.ports["exit"]
+    if bundle.type == "xor":
+        return composer.finish(placed.entry, _fused(composer, placed))
+    exit = composer.place("out")
+    join = composer.silent(
+        "join", bundle.places, exit, join="and" if bundle.type == "and" else "or"
+    )
+    composer.close(placed, join)
+    return composer.finish(placed.entry, exit)
+
+
 def thread_merge(threads: int, *, name: str | None = None) -> Fragment:
     """Several threads of one branch become one (WCP-41 Thread Merge).
 
@@ -137,7 +164,7 @@ _WRONG = {
 _RIGHT = {
     "and": "synchronization(…) or multi_merge(…)",
     "xor": "simple_merge(…)",
-    "or": "multi_choice(…)",
+    "or": "synchronizing_merge(…), or multi_choice(…)",
 }
 
 

@@ -240,6 +240,7 @@ def moved(t: Transition, rename: Rename) -> Transition:
         frozenset(map(rename, t.reset)),
         frozenset(map(rename, t.cancels)),
         _origin(t.origin, rename),
+        t.join,
     )
 
 

@@ -22,11 +22,6 @@ class Published:
     expanded: tuple[str, str]
     failure: str
 
-    @property
-    def or_joins(self) -> bool:
-        """Whether it needs the OR-join, whose enabling rule is not among the arcs."""
-        return "[OR-join]" in self.text
-
     def net(self) -> Net:
         return read_net(self.name, self.text)
 
@@ -68,6 +63,8 @@ def read_net(name: str, text: str) -> Net:
                     more["cancels"] = rest.split()
                 case "read":
                     more["read"] = weights(rest)
+                case "OR-join":
+                    more["join"] = "or"
                 case "inhib":
                     place, _, threshold = rest.partition("<")
                     weights(place)

@@ -70,7 +70,7 @@ def settle(known: Program, marking: Marking) -> Marking:
     asked = known.decides.keys() | known.tallied.keys() | known.triggers.keys()
     eager = {t.id for n, t in enumerate(net.transitions) if n in known.everything_set - asked}
     while ready := [t for t in enabled(net, marking) if t.id in eager]:
-        marking = fire(ready[0], marking)
+        marking = fire(ready[0], marking, net)
     return marking
 
 
@@ -89,7 +89,7 @@ def of_the_net(known: Program) -> tuple[set[Marking], set[Marking]]:
         world = list(enabled(net, marking))
         if any(index[t.id] in asked - patient for t in world):
             within.add(marking)
-        todo += [settle(known, fire(t, marking)) for t in world]
+        todo += [settle(known, fire(t, marking, net)) for t in world]
     return found, within
 
 

@@ -50,6 +50,7 @@ from petriflow.patterns import (
     structured_loop,
     synchronization,
     synchronizing_graph,
+    synchronizing_merge,
     thread_merge,
     thread_split,
     transient_trigger,
@@ -140,6 +141,9 @@ BUILT: dict[str, Callable[[], Fragment | Callable[..., None]]] = {
     ),
     "41+42 thread split 3 / thread merge 3": lambda: sequence(thread_split(3), a, thread_merge(3)),
     "10 arbitrary cycles (2 entries, 2 exits)": cycles,
+    "06+38 OR-split/general OR-join n=3": lambda: synchronizing_merge(
+        multi_split(*guarded(a, b, c), exhaustive=True)
+    ),
     "37 local (acyclic) sync merge, T/F tokens": graph_of_five,
     "11 implicit termination (two sinks, joined)": lambda: implicit_termination(a, b),
     "43 explicit termination": lambda: explicit_termination(a, b),
@@ -205,7 +209,7 @@ def graph(net: Net) -> nx.MultiDiGraph:
         start = net.source.id == place.id
         drawn.add_node(place.id, kind="source" if start else "place")
     for t in net.transitions:
-        drawn.add_node(("t", t.id), kind="silent" if t.silent else "task")
+        drawn.add_node(("t", t.id), kind=(t.silent, t.join))
         for kind, place, weight in t.arcs():
             ends = (("t", t.id), place) if kind == "produce" else (place, ("t", t.id))
             drawn.add_edge(*ends, what=(kind, weight))
