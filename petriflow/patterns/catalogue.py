@@ -211,7 +211,7 @@ CATALOGUE: tuple[Pattern, ...] = (
     Pattern(
         16, "Deferred Choice", STATE, "The world decides which branch it is to be.",
         "deferred_choice",
-        lambda: deferred_choice(sequence(event("yes"), a), sequence(timer("7d"), b)),
+        lambda: deferred_choice(sequence(event("yes"), a), sequence(timer("1s"), b)),
     ),
     Pattern(
         17, "Interleaved Parallel Routing", STATE, "Branches side by side, one task at a time.",
@@ -236,7 +236,7 @@ CATALOGUE: tuple[Pattern, ...] = (
     ),
     Pattern(
         22, "Recursion", LOOP, "A process that holds itself; without a bound by call(…).",
-        "recursion", lambda: recursion(a, before=b, after=c, again="n > 0", depth=3),
+        "recursion", lambda: recursion(a, before=b, after=c, again="n > 1", depth=3),
     ),
     Pattern(
         23, "Transient Trigger", TRIGGER, "A signal that is lost if nobody waits for it.",
