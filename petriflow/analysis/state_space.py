@@ -298,6 +298,8 @@ def _most_tokens(graph: Graph) -> tuple[int, int]:
     kinds: dict[int, Literal["B", "H", "I", "Q"]] = {8: "B", 16: "H", 32: "I", 64: "Q"}
     kind = kinds.get(graph.width)
     size = len(graph.net.place_ids) * graph.width // 8
+    if kind is not None and size * len(graph.states) > LARGE:
+        return _most_tokens_of_many(graph, size)
     in_place = in_all = 0
     for state in graph.states:
         if kind is None or not size:
@@ -306,4 +308,20 @@ def _most_tokens(graph: Graph) -> tuple[int, int]:
             tokens = memoryview(state.to_bytes(size, sys.byteorder)).cast(kind)
         in_place = max(in_place, max(tokens, default=0))
         in_all = max(in_all, sum(tokens))
+    return in_place, in_all
+
+
+#: From so many bytes of states on, loading numpy pays.
+LARGE = 2_000_000
+
+
+def _most_tokens_of_many(graph: Graph, size: int) -> tuple[int, int]:
+    import numpy as np
+
+    kind = np.dtype(f"u{graph.width // 8}")
+    in_place = in_all = 0
+    for state in graph.states:
+        tokens = np.frombuffer(state.to_bytes(size, sys.byteorder), kind)
+        in_place = max(in_place, int(tokens.max()))
+        in_all = max(in_all, int(tokens.sum()))
     return in_place, in_all

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petriflow.analysis import explore, verify
+from petriflow.analysis.state_space import _most_tokens, _most_tokens_of_many
 from petriflow.net import Marking, Net, replay
 from petriflow.net.errors import WorkflowNetError
 from petriflow.patterns import parallel
@@ -275,3 +276,10 @@ def test_the_industrial_nets_are_judged_right(corpora: Path) -> None:
     assert judged == 685
     assert wrong == 0
     assert unknown < 60
+
+
+@given(nets())
+def test_the_most_tokens_of_many_states_are_those_of_few(net: Net) -> None:
+    graph = explore(net, max_markings=LIMIT).graph
+    size = len(graph.net.place_ids) * graph.width // 8
+    assert _most_tokens_of_many(graph, size) == _most_tokens(graph)
