@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -272,7 +273,7 @@ async def _run(
             out.print(f"case {case.id} of {workflow.name}, continued", style="bold", markup=False)
             for task in case.at_work:
                 started[case.id, task] = time.time()
-                out.print(f"  [dim]▸ {_label(workflow, task)}[/]")
+                out.print(f"  [dim]▸ {_label(task)}[/]")
         for id, name in engine.left.items() if go_on else ():
             if name == workflow.name:
                 why = (
@@ -294,7 +295,7 @@ async def _run(
 async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
     outcome: Outcome = await case.settle()
     if outcome.status == "running":
-        events = ", ".join(_label(case.workflow, t) for t in case.waits_for)
+        events = ", ".join(_label(t) for t in case.waits_for)
         why = outcome.error or f"for {events}"
         out.print(f"waiting: {why}", style="yellow", markup=False, soft_wrap=True)
     else:
@@ -315,32 +316,37 @@ async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
 def _teller(
     workflow: Workflow, out: Console, began: dict[tuple[str, str], float]
 ) -> Callable[[Record], None]:
-    """Live progress: a line when a task starts, ends, or fails."""
+    """Live progress: a line when a task starts, ends, or fails; also of the cases that it calls."""
+    from petriflow.execution.gate import with_called
+
+    tasks = {id for called in with_called([workflow]) for id in called.tasks}
 
     def tell(record: Record) -> None:
         if record.late:
             return
         if record.kind == "CaseStarted":
-            out.print(f"case {record.case_id} of {workflow.name}", style="bold", markup=False)
+            # Ids are paths that begin with the name of the workflow, which may be a called one.
+            name = re.split(r"[/.]", next(iter(record.delta)))[0]
+            out.print(f"case {record.case_id} of {name}", style="bold", markup=False)
         if record.task is not None:
-            label = _label(workflow, record.task)
+            label = _label(record.task)
             seconds = record.at - began.get((record.case_id, record.task), record.at)
             if record.kind == "TaskCompleted":
                 out.print(f"  [green]✓[/] {label} [dim]{seconds:.2f} s[/]")
             elif record.kind == "TaskFailed":
                 out.print(f"  ✗ {label}: {record.error}", style="red", markup=False)
         for id in record.fired:
-            if id.endswith(".start"):
-                began[record.case_id, id.removesuffix(".start")] = record.at
-                out.print(f"  [dim]▸ {_label(workflow, id.removesuffix('.start'))}[/]")
+            if id.endswith(".start") and (task := id.removesuffix(".start")) in tasks:
+                began[record.case_id, task] = record.at
+                out.print(f"  [dim]▸ {_label(task)}[/]")
 
     return tell
 
 
-def _label(workflow: Workflow, task: str) -> str:
+def _label(task: str) -> str:
     from rich.markup import escape
 
-    return escape(task.removeprefix(f"{workflow.name}/"))
+    return escape(task.partition("/")[2] or task)
 
 
 def _input(workflow: Workflow, given: str | None) -> Any:

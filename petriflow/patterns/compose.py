@@ -19,6 +19,7 @@ from petriflow.patterns.fragment import (
     Count,
     Fragment,
     Instances,
+    Link,
     Port,
     Region,
     Trigger,
@@ -61,6 +62,7 @@ class Composer:
         self.counts: list[Count] = []
         self.instances: list[Instances] = []
         self.blocks: list[Block] = []
+        self.links: list[Link] = []
         self._parts = Parts()
         self._segments: dict[str, Fragment] = {}
         self._fused: dict[str, str] = {}
@@ -262,6 +264,7 @@ class Composer:
         self._parts.counts += self.counts
         self._parts.instances += self.instances
         self._parts.blocks += self.blocks
+        self._parts.links += self.links
         ports = {
             "entry": Port(entry) if isinstance(entry, str) else entry,
             "exit": Port(exit) if isinstance(exit, str) else exit,

@@ -21,6 +21,7 @@ Guard = str | Callable[[Any], bool]
 #: What a task runs: a function, a coroutine function, or a `Task`.
 Binding = Callable[..., Any]
 PortType = Literal["control", "threads", "and", "xor", "or"]
+LinkKind = Literal["resource", "state", "region"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,22 @@ class Port:
                 return f"a token on one of {len(self.places)} branches"
             case "or":
                 return f"a token on some of {len(self.places)} branches"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A port that is joined by its name to others of its kind, however far away; see `linked`.
+
+    A resource is a lock that sections need; a state is a stage that one part offers and others
+    look at; a region is offered by what can be withdrawn, and needed by what withdraws it.
+    `transitions` are those that get the arcs.
+    """
+
+    kind: LinkKind
+    name: str
+    offers: bool
+    path: str
+    transitions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +220,7 @@ class Fragment:
     instances: tuple[Instances, ...] = ()
     blocks: tuple[Block, ...] = ()
     regions: tuple[Region, ...] = ()
+    links: tuple[Link, ...] = ()
     #: the steps of an unnamed sequence, so that `a >> b >> c` is one sequence of three
     steps: tuple[Fragment, ...] = ()
 

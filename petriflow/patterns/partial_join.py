@@ -20,6 +20,7 @@ def discriminator(
     required: int = 1,
     then: Fragment | Binding | None = None,
     cancel: bool = False,
+    drained: Fragment | Binding | None = None,
     name: str | None = None,
 ) -> Fragment:
     """All branches at once; go on when `required` of them have arrived.
@@ -35,18 +36,26 @@ def discriminator(
         required: how many must arrive, from 1 to the number of branches.
         then: what follows as soon as enough have arrived.
         cancel: whether to withdraw the others.
+        drained: what follows, beside `then`, when the last of the others has arrived.
         name: the segment that stands for the block in the ids of its nodes.
 
     Raises:
-        CompositionError: no branch, or `required` out of range.
+        CompositionError: no branch, `required` out of range, or `drained` where none comes late.
     """
     pattern = "cancelling_discriminator" if cancel else "discriminator"
     composer = Composer(pattern, name)
     placed = composer.add_all(branches)
     _check_required(composer, required, len(placed))
     after = composer.add(then) if then is not None else None
-    build = _cancelling if cancel else _structured
-    return build(composer, placed, required, after)
+    if drained is not None and (cancel or required == len(placed)):
+        raise CompositionError(
+            f"{pattern} {composer.root!r}: drained= follows the branches that come late, and here "
+            "none does; put it into then="
+        )
+    if cancel:
+        return _cancelling(composer, placed, required, after)
+    last = composer.add(drained) if drained is not None else None
+    return _structured(composer, placed, required, after, last)
 
 
 def blocking_discriminator(
@@ -100,7 +109,11 @@ def blocking_discriminator(
 
 
 def _structured(
-    composer: Composer, placed: list[Placed], required: int, after: Placed | None
+    composer: Composer,
+    placed: list[Placed],
+    required: int,
+    after: Placed | None,
+    last: Placed | None,
 ) -> Fragment:
     entry, exit = composer.place("in"), composer.place("out")
     arrived, ready, drained = map(composer.place, ("arrived", "ready", "drained"))
@@ -113,11 +126,15 @@ def _structured(
     if late:
         fired = composer.place("fired")
         fire = composer.silent("fire", {arrived: required, ready: 1}, [go_on, fired])
-        composer.silent("drain", {arrived: late, fired: 1}, drained)
+        drain = composer.silent("drain", {arrived: late, fired: 1}, drained)
     else:  # an ordinary synchronization: nobody is late
         fire = composer.silent("fire", {arrived: required, ready: 1}, [go_on, drained])
-    end = composer.silent("end", [went_on, drained], exit)
-    composer.blocks.append(_block(composer, split, [fire, end], placed))
+    end = composer.silent("end", [went_on, last.exit if last else drained], exit)
+    merges = [fire, end]
+    if last:
+        composer.fuse(drained, last.entry)
+        merges = [fire, drain]  # so that it sees what the late ones found
+    composer.blocks.append(_block(composer, split, merges, placed))
     return composer.finish(entry, exit)
 
 

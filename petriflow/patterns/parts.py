@@ -17,6 +17,7 @@ from petriflow.patterns.fragment import (
     Count,
     Fragment,
     Instances,
+    Link,
     Port,
     Region,
     Trigger,
@@ -40,6 +41,7 @@ class Parts:
     instances: list[Instances] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
 
     def take(self, fragment: Fragment, rename: Rename, drop: str | None = None) -> None:
         """Add a fragment's parts under new ids, but for the transition to be dropped."""
@@ -57,6 +59,7 @@ class Parts:
         self.instances += [_instances(i, rename) for i in fragment.instances if i.task != drop]
         self.blocks += [_block(b, rename) for b in fragment.blocks]
         self.regions += [_region(r, rename) for r in fragment.regions]
+        self.links += [_link(x, rename) for x in fragment.links]
 
     def net(self, name: str, rename: Rename) -> Net:
         """The net of these parts, places fused by `rename` and regions turned into resets."""
@@ -106,6 +109,7 @@ class Parts:
             tuple(self.instances),
             tuple(self.blocks),
             tuple(_region(r, rename) for r in self.regions),
+            tuple(self.links),
             steps,
         )
 
@@ -179,8 +183,11 @@ def _is_plain(t: Transition) -> bool:
 
 
 def _refine_tied(fragment: Fragment, outer: Transition, child: Fragment) -> Fragment:
-    """Replace a task that also does something else by two routing steps around the child."""
-    rename = rerooting(child, outer.id)
+    """Replace a task that also does something else by two routing steps around the child.
+
+    The child goes one level down: its own entry and exit are not those of the task.
+    """
+    rename = rerooting(child, f"{outer.id}/{child.root}")
     parts = Parts()
     parts.take(fragment, _same, drop=outer.id)
     parts.take(child, rename)
@@ -274,3 +281,7 @@ def _block(b: Block, rename: Rename) -> Block:
 
 def _region(r: Region, rename: Rename) -> Region:
     return Region(rename(r.transition), tuple(map(rename, r.paths)), tuple(map(rename, r.places)))
+
+
+def _link(x: Link, rename: Rename) -> Link:
+    return replace(x, path=rename(x.path), transitions=tuple(map(rename, x.transitions)))

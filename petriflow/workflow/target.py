@@ -21,7 +21,8 @@ def load_target(target: str) -> Model:
 
     Args:
         target: a Python file that defines one, with `:name` where it defines several. Workflows
-            come first: a file's nets count only if it has no workflow, or are asked for by name.
+            come first: a file's nets count only if it has no workflow, or are asked for by name;
+            so do workflows that another one of the file calls.
 
     Raises:
         DefinitionError: no such file, the file fails, or the target names nothing or several.
@@ -33,8 +34,7 @@ def load_target(target: str) -> Model:
             if name in (attribute, model.name):
                 return model
         raise DefinitionError(f"{file}: no workflow or net named {name!r}; {_listed(file, found)}")
-    workflows = {a: m for a, m in found.items() if isinstance(m, Workflow)}
-    candidates: Mapping[str, Model] = workflows or found
+    candidates: Mapping[str, Model] = _uncalled(found) or found
     if len(candidates) == 1:
         return next(iter(candidates.values()))
     if not candidates:
@@ -94,6 +94,19 @@ def _models(module: ModuleType) -> dict[str, Model]:
         if isinstance(value, Workflow | Net) and not any(value is m for m in found.values()):
             found[attribute] = value
     return found
+
+
+def _uncalled(models: Mapping[str, Model]) -> dict[str, Workflow]:
+    """The workflows that no other one calls; all of them where each is called."""
+    workflows = {a: m for a, m in models.items() if isinstance(m, Workflow)}
+    called = [
+        task.calls
+        for workflow in workflows.values()
+        for task in workflow.tasks.values()
+        if task.calls not in (None, workflow, workflow.name)
+    ]
+    first = {a: w for a, w in workflows.items() if w not in called and w.name not in called}
+    return first or workflows
 
 
 def _listed(file: Path, models: Mapping[str, Model]) -> str:

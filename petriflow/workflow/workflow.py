@@ -20,6 +20,7 @@ from petriflow.patterns.fragment import (
     as_fragment,
     check_name,
 )
+from petriflow.patterns.links import linked
 from petriflow.patterns.parts import remedy, reroot
 from petriflow.workflow.guard import Question, read_guard
 from petriflow.workflow.task import Task, as_task
@@ -96,7 +97,7 @@ class Workflow:
 
     @cached_property
     def fragment(self) -> Fragment:
-        """The body under the workflow's name."""
+        """The body under the workflow's name, with its locks, stages and regions joined."""
         body = as_fragment(self.body)
         for port in body.ports.values():
             if port.type != "control":
@@ -104,7 +105,7 @@ class Workflow:
                     f"workflow {self.name!r} has a port with {port}, and a case is one token from "
                     f"beginning to end; {remedy(port)}"
                 )
-        return reroot(body, self.name)
+        return reroot(linked(body) if body.links else body, self.name)
 
     @cached_property
     def net(self) -> Net:

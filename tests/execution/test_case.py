@@ -21,10 +21,12 @@ from petriflow.execution.events import (
     Decided,
     DecisionFailed,
     Event,
+    EventReceived,
     IncidentResolved,
     StartTask,
     TaskCompleted,
     TaskFailed,
+    TimerFired,
     from_data,
     to_data,
 )
@@ -41,6 +43,7 @@ from petriflow.patterns import (
     structured_loop,
     when,
 )
+from petriflow.patterns.fragment import Event as Happening
 from petriflow.workflow import task
 
 from ..patterns.blocks import compositions
@@ -64,9 +67,28 @@ def respond(case: Case, command: Command, pick: Pick) -> Event:
     match command:
         case Decide():
             return answer(case, command, pick)
-        case StartTask(firing_id, path):
+        case StartTask(firing_id, path, instance=None):
             return TaskCompleted(firing_id, {path: firing_id})
+        case StartTask(firing_id):  # instances of a task may not write the same variable
+            return TaskCompleted(firing_id, {})
     raise AssertionError(command)
+
+
+def outside(case: Case) -> list[Event]:
+    """What the world can tell the case now."""
+    known = case.program.triggers.values()
+    names = sorted({trigger.name for trigger in known if isinstance(trigger, Happening)})
+    told: list[Event] = [EventReceived(name, {}) for name in names if case.waiting.taker(name)]
+    return told + [TimerFired(timer.timer) for timer in case.waiting.timers]
+
+
+def next_event(case: Case, waiting: list[Command], pick: Pick) -> Event:
+    """An answer to one of the waiting commands, which is taken out, or news from outside."""
+    told = outside(case)
+    chosen = pick(len(waiting) + len(told))
+    if chosen < len(waiting):
+        return respond(case, waiting.pop(chosen), pick)
+    return told[chosen - len(waiting)]
 
 
 def drive(
@@ -74,9 +96,9 @@ def drive(
 ) -> None:
     """Answer the open commands in any order, until the case ends or has gone round enough."""
     waiting = [c for c in commands if isinstance(c, Decide | StartTask)]
-    while waiting and steps and not case.finished:
+    while steps and not case.finished and (waiting or outside(case)):
         steps -= 1
-        event = respond(case, waiting.pop(pick(len(waiting))), pick)
+        event = next_event(case, waiting, pick)
         log.append(event)
         for command in case.apply(event):
             match command:
@@ -115,9 +137,9 @@ def test_a_case_sits_on_reachable_markings_and_its_firings_replay(
     waiting = [c for c in commands if isinstance(c, Decide | StartTask)]
     for _ in range(60):
         assert case.marking in reachable
-        if not waiting or case.finished:
+        if case.finished or not (waiting or outside(case)):
             break
-        event = respond(case, waiting.pop(pick(len(waiting))), pick)
+        event = next_event(case, waiting, pick)
         for command in case.apply(event):
             if isinstance(command, CancelTask):
                 gone = command.firing_id
@@ -129,7 +151,7 @@ def test_a_case_sits_on_reachable_markings_and_its_firings_replay(
         moved = {p: after[p] - before[p] for p in {*after, *before}}
         assert case.delta == {p: n for p, n in moved.items() if n}
         before = after
-    if not waiting:
+    if not (waiting or outside(case)):
         assert case.status == "completed"
         assert case.marking == Marking(workflow.expanded.sink.id)
 

@@ -15,6 +15,8 @@ from petriflow import Engine, Outcome, TaskContext, Workflow
 from petriflow.net import Marking, replay
 from petriflow.workflow.target import load_target
 
+from ..execution.test_engine import until
+
 MODELS = Path(__file__).parent.parent.parent / "models"
 
 
@@ -22,6 +24,12 @@ MODELS = Path(__file__).parent.parent.parent / "models"
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PETRIFLOW_SHOP", str(tmp_path / "shop"))
     monkeypatch.setenv("PETRIFLOW_APPROVALS", str(tmp_path / "approvals"))
+    monkeypatch.setenv("PETRIFLOW_TICKETS", str(tmp_path / "tickets"))
+    monkeypatch.setenv("PETRIFLOW_CLAIMS", str(tmp_path / "claims"))
+    monkeypatch.setenv("PETRIFLOW_LOANS", str(tmp_path / "loans"))
+    monkeypatch.setenv("PETRIFLOW_TRAVEL", str(tmp_path / "travel"))
+    monkeypatch.setenv("PETRIFLOW_RELEASES", str(tmp_path / "releases"))
+    monkeypatch.setenv("PETRIFLOW_PATIENCE", "50ms")
 
 
 def workflow(name: str) -> Workflow:
@@ -30,12 +38,20 @@ def workflow(name: str) -> Workflow:
     return model
 
 
-def run(flow: Workflow, **variables: Any) -> tuple[Outcome, list[str]]:
-    """The outcome of a case, and the tasks that completed; its history replays to the end."""
+def run(
+    flow: Workflow, tell: tuple[tuple[str, Any], ...] = (), **variables: Any
+) -> tuple[Outcome, list[str]]:
+    """The outcome of a case, and the tasks that completed; its history replays to the end.
+
+    Each event of `tell` is told as soon as the case waits for it.
+    """
 
     async def main() -> tuple[Outcome, list[str]]:
         async with Engine("sqlite://", workflows=[flow]) as engine:
             case = await engine.start(flow, {**flow.example, **variables})
+            for event, payload in tell:
+                await until(lambda event=event: any(event in id for id in case.waits_for))
+                await engine.signal(case.id, event, payload)
             outcome = await case.wait()
             history = await engine.history(case.id)
         fired = [t for record in history for t in record.fired]
@@ -178,3 +194,153 @@ def test_a_hundred_orders_at_once_keep_the_books_straight(tmp_path: Path) -> Non
     ]
     ((credit,),) = shop(tmp_path, "SELECT credit FROM customers WHERE name = 'ada'")
     assert credit == 100_000 - 1260 * shipped
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETRIFLOW_PATIENCE", "1h")
+
+
+def notes(folder: Path) -> list[str]:
+    return [json.loads(p.read_text("utf-8"))["what"] for p in sorted(folder.glob("*.json"))]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_customer_who_is_not_satisfied_is_answered_again(tmp_path: Path) -> None:
+    no, yes = ("reply", {"satisfied": False}), ("reply", {"satisfied": True})
+    outcome, done = run(workflow("customer_service"), tell=(no, yes))
+    assert outcome.variables["rounds"] == done.count("answer") == 2
+    assert outcome.variables["status"] == "closed"
+    assert sorted(notes(tmp_path / "tickets")) == [
+        "answer-1", "answer-2", "closed", "opened", "picture",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_customer_can_withdraw_the_complaint(tmp_path: Path) -> None:
+    outcome, done = run(workflow("customer_service"), tell=(("withdraw", None),))
+    assert outcome.variables["status"] == "withdrawn"
+    assert "thank" in done
+    assert "close" not in done
+    assert "closed" not in notes(tmp_path / "tickets")
+
+
+def ledger(tmp_path: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(tmp_path / "claims" / "ledger.db")) as db:
+        return dict(db.execute("SELECT what, amount FROM ledger").fetchall())
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    ("answer", "status", "paid"), [("accept", "paid", True), ("refuse", "refused by", False)]
+)
+def test_a_claim_is_paid_if_the_customer_accepts(
+    tmp_path: Path, answer: str, status: str, paid: bool
+) -> None:
+    outcome, _ = run(workflow("insurance_claim"), tell=((answer, None),))
+    assert status in outcome.variables["status"]
+    booked = {"reserve": "1475.5", "fee": "25"} | ({"payment": "1475.5"} if paid else {})
+    assert ledger(tmp_path) == booked
+
+
+def test_a_copy_among_the_papers_stops_the_claim(tmp_path: Path) -> None:
+    papers = ["repair: 900", "copy of a bill: 70"]
+    outcome, done = run(workflow("insurance_claim"), papers=papers)
+    assert outcome.variables["status"] == "under investigation"
+    assert "engineer" not in done
+    assert ledger(tmp_path) == {"investigation": "0"}
+
+
+def test_the_first_bad_news_ends_the_other_checks(tmp_path: Path) -> None:
+    outcome, done = run(workflow("loan"), name="mallory")
+    assert done == ["identify", "reject"]  # the bureau and the valuation were withdrawn
+    assert "one of our checks failed" in Path(outcome.variables["letter"]).read_text()
+    assert run(workflow("loan"), house=1000)[1][-1] == "reject"
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("granted", [True, False])
+def test_between_the_thresholds_a_person_decides(granted: bool) -> None:
+    outcome, _ = run(
+        workflow("loan"),
+        tell=(("decision", {"granted": granted}),),
+        wanted=250_000, house=130_000, income=3200,
+    )  # fmt: skip
+    assert 30 <= outcome.variables["score"] < 60
+    assert outcome.variables["granted"] is granted
+    text = Path(outcome.variables["letter"]).read_text()
+    assert ("We lend you 250000.00" in text) is granted
+
+
+def trips(tmp_path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(tmp_path / "travel" / "bookings.db")) as db:
+        return dict(db.execute("SELECT kind, count(*) FROM booking GROUP BY kind").fetchall())
+
+
+def test_a_trip_is_booked_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Of ten trips at once three find a car, and each of these has a flight and a hotel, unless
+    another that failed in the end held the last of them for a moment."""
+    flow = workflow("travel")
+
+    async def main() -> list[Outcome]:
+        async with Engine("sqlite://", workflows=[flow]) as engine:
+            cases = [await engine.start(flow) for _ in range(10)]
+            return list(await asyncio.gather(*(case.wait() for case in cases)))
+
+    outcomes = asyncio.run(main())
+    booked = [o for o in outcomes if o.variables["status"] == "booked"]
+    assert len(booked) <= 3
+    assert all(o.variables["status"] in ("booked", "sold out") for o in outcomes)
+    assert trips(tmp_path) == dict.fromkeys(("flight", "hotel", "car"), len(booked))
+
+
+def test_a_trip_that_is_withdrawn_gives_back_what_is_booked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = workflow("travel")
+    module = next(t for t in flow.tasks.values() if t.name == "book_car").body.__globals__
+    real = module["book"]
+
+    async def slow(case: Any, kind: str) -> bool:
+        if kind == "car":
+            await asyncio.sleep(600)
+        return bool(await real(case, kind))
+
+    monkeypatch.setitem(module, "book", slow)
+
+    async def main() -> Outcome:
+        async with Engine("sqlite://", workflows=[flow]) as engine:
+            case = await engine.start(flow)
+            await until(lambda: case.variables and len(case.at_work) == 1)
+            await engine.signal(case.id, "withdraw")
+            return await case.wait()
+
+    outcome = asyncio.run(main())
+    assert outcome.variables["status"] == "withdrawn"
+    assert sorted(outcome.variables["given_back"][-1]) == ["flight", "hotel"]
+    assert trips(tmp_path) == {"withdrawn": 1}
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_feature_that_is_late_waits_for_the_next_train(tmp_path: Path) -> None:
+    flow = workflow("release_train")
+
+    async def main() -> Outcome:
+        async with Engine("sqlite://", workflows=[flow]) as engine:
+            given = {**flow.example, "slow": {"checkout": 0.3}}
+            case = await engine.start(flow, given)
+            await until(lambda: any("test_checkout" in id for id in case.at_work))
+            # The other one is aboard, or waits for the environment and is late as well.
+            await engine.signal(case.id, "depart")
+            return await case.wait()
+
+    outcome = asyncio.run(main())
+    assert "checkout" in outcome.variables["postponed"]
+    assert "checkout" not in outcome.variables["aboard"]
+
+
+def test_a_train_with_features_aboard_is_released() -> None:
+    outcome, done = run(workflow("release_train"))
+    assert sorted(outcome.variables["aboard"]) == ["checkout", "search"]
+    assert done.count("build") == 3
+    assert all(Path(p).is_file() for p in outcome.variables["built"])

@@ -8,9 +8,18 @@ from hypothesis import strategies as st
 
 from petriflow.patterns import (
     Fragment,
+    cancel_region,
+    cancellable,
+    critical_section,
+    deferred_choice,
     discriminator,
+    event,
     exclusive_choice,
+    explicit_termination,
+    interleaved_routing,
+    milestone,
     multi_choice,
+    multiple_instances,
     parallel,
     sequence,
     skip,
@@ -34,7 +43,12 @@ def does_nothing(block: Block) -> bool:
 
 @st.composite
 def _composites(draw: st.DrawFn, parts: st.SearchStrategy[Block]) -> Fragment:
-    kind = draw(st.sampled_from(["seq", "and", "xor", "or", "while", "until", "disc", "cancel"]))
+    kind = draw(
+        st.sampled_from(
+            ["seq", "and", "xor", "or", "while", "until", "disc", "cancel",
+             "events", "lock", "routing", "scope", "region", "milestone", "many", "ending"]
+        )
+    )  # fmt: skip
     if kind in ("while", "until"):
         body = draw(parts.filter(lambda part: not does_nothing(part)))
         return structured_loop(body, **{"while_" if kind == "while" else "until": "x > 1"})
@@ -49,6 +63,25 @@ def _composites(draw: st.DrawFn, parts: st.SearchStrategy[Block]) -> Fragment:
             branches = [when(f"x == {n}", part) for n, part in enumerate(some)]
             default = draw(st.none() | parts)
             return pattern(*branches, otherwise=default, exhaustive=default is None)
+        case "events":
+            return deferred_choice(
+                *(sequence(event(f"e{n}"), part) for n, part in enumerate([*some, a]))
+            )
+        case "lock" | "routing":
+            block = critical_section if kind == "lock" else interleaved_routing
+            return block(*some, draw(LEAVES.filter(lambda leaf: not does_nothing(leaf))))
+        case "scope":
+            return cancellable(*some, by=event("stop"), then=draw(st.none() | parts))
+        case "region":
+            return cancel_region(
+                *some, beside=sequence(event("go"), draw(parts)), by=event("stop"), then=a
+            )
+        case "milestone":
+            return milestone(some[0], sequence(event("leave"), some[-1]), a, expired=skip)
+        case "many":
+            return multiple_instances(a, 2, required=draw(st.integers(1, 2)), then=some[0])
+        case "ending":
+            return explicit_termination(*some)
         case _:
             required = draw(st.integers(1, len(some)))
             then = draw(st.none() | parts)

@@ -42,7 +42,7 @@ def explore(net: Net, limit: int = 20_000) -> Space:
     while todo:
         marking = todo.pop()
         for t in enabled(net, marking):
-            after = fire(t, marking)
+            after = fire(t, marking, net)
             edges.add((marking, t.id, after))
             if after not in seen:
                 seen.add(after)

@@ -27,7 +27,9 @@ SLOW = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_
 
 PATTERNS = {
     "sequence", "parallel", "exclusive_choice", "multi_choice", "structured_loop",
-    "discriminator", "cancelling_discriminator", "task", "skip",
+    "discriminator", "cancelling_discriminator", "task", "skip", "deferred_choice", "event",
+    "critical_section", "interleaved_routing", "cancellable", "cancel_region", "milestone",
+    "multiple_instances", "explicit_termination",
 }  # fmt: skip
 
 
