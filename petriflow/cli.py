@@ -51,7 +51,9 @@ class FormName(StrEnum):
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="TARGET", help="`path/to/model.py`, or `path/to/model.py:name`.", show_default=False
+        metavar="TARGET",
+        help="A model file, `path/to/model.py`; `path/to/model.py:name` for one of several in it.",
+        show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

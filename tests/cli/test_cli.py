@@ -22,7 +22,7 @@ from petriflow.workflow.target import load_target
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = """
-from petriflow import Net, Workflow, task
+from petriflow import Net, Workflow, call, task
 from petriflow.patterns import exclusive_choice, parallel, sequence, structured_loop, when
 def a(case): return {"a": 1}
 def b(case): return {"b": 2}
@@ -141,6 +141,22 @@ def test_a_name_chooses_among_several(cli: Cli) -> None:
     file = model("w = Workflow('one', a)\nv = Workflow('two', sequence(a, b))")
     assert cli("verify", f"{file}:w", "--json").json["name"] == "one"
     assert cli("verify", f"{file}:two", "--json").json["name"] == "two"
+
+
+def test_a_file_is_about_the_workflow_that_no_other_calls(cli: Cli) -> None:
+    file = model("v = Workflow('part', a)\nw = Workflow('whole', sequence(call(v), b))")
+    assert cli("verify", file, "--json").json["name"] == "whole"
+    assert cli("verify", f"{file}:v", "--json").json["name"] == "part"
+
+
+def test_nobody_is_first_among_workflows_that_call_each_other(cli: Cli) -> None:
+    text = (
+        "v = Workflow('ping', exclusive_choice(when('n > 0', call('pong')), otherwise=a))\n"
+        "w = Workflow('pong', exclusive_choice(when('n > 0', call('ping')), otherwise=b))"
+    )
+    said = cli("verify", model(text))
+    assert (said.code, said.out) == (2, "")
+    assert "m.py:v, " in said.err
 
 
 # -- explore, draw --------------------------------------------------------------------------------
