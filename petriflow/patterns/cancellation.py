@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from petriflow.net.errors import CompositionError
 from petriflow.patterns.compose import Composer, Placed
-from petriflow.patterns.fragment import Binding, Block, Fragment, Region
+from petriflow.patterns.fragment import Binding, Block, Fragment, Region, Trigger
 
 
 def cancellable(
@@ -44,14 +44,18 @@ def cancellable(
     return composer.finish(entry, exit)
 
 
-def cancel_case(*branches: Fragment | Binding, name: str | None = None) -> Fragment:
-    """What giving the whole case up does, as a net (WCP-20 Cancel Case).
+def cancel_case(
+    *branches: Fragment | Binding, by: Trigger | None = None, name: str | None = None
+) -> Fragment:
+    """Work that can be given up as a whole at any time (WCP-20 Cancel Case).
 
-    An engine's `case.cancel()` needs no net for it; this is for looking at what it means. It must
-    not be part of a workflow whose soundness is in question: any net can be completed by it.
+    An engine's `case.cancel()` needs no net for it: then the case is `cancelled`. Here it goes on
+    from the end of the work. It must not be part of a workflow whose soundness is in question: any
+    net can be completed by it.
 
     Args:
         branches: the work of the case; side by side where there are several.
+        by: the event or timer that gives it up. Without one this is for looking at what it means.
         name: the segment that stands for the block in the ids of its nodes.
     """
     composer = Composer("cancel_case", name)
@@ -61,7 +65,7 @@ def cancel_case(*branches: Fragment | Binding, name: str | None = None) -> Fragm
     region = Region("", tuple(b.path for b in placed))
     composer.silent("split", entry, [*(b.entry for b in placed), watch])
     composer.silent("join", [*(b.exit for b in placed), watch], exit)
-    composer.silent("cancel", watch, given_up, cancels=region)
+    composer.silent("cancel", watch, given_up, cancels=region, trigger=by)
     composer.silent("cancelled", given_up, exit)
     return composer.finish(entry, exit)
 

@@ -228,7 +228,7 @@ CATALOGUE: tuple[Pattern, ...] = (
     ),
     Pattern(
         20, "Cancel Case", CANCEL, "The whole case is given up; in an engine by case.cancel().",
-        "cancel_case", lambda: cancel_case(a, b),
+        "cancel_case", lambda: cancel_case(a, b, by=Event("given up")),
     ),
     Pattern(
         21, "Structured Loop", LOOP, "Repeat, with a test before, after or on both sides.",

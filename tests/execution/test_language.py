@@ -28,6 +28,7 @@ from petriflow.execution.program import Program, program
 from petriflow.net import Marking, enabled, fire
 from petriflow.patterns import (
     Fragment,
+    cancel_case,
     cancel_region,
     cancellable,
     complete_instances,
@@ -52,6 +53,7 @@ RUN: dict[str, Fragment] = {
     "milestone, expired task": milestone(event("x"), event("y"), a, expired=b),
     "cancel task": cancellable(a, by=event("stop"), then=b),
     "cancel several": cancellable(sequence(a, b), c, by=timer("1h")),
+    "cancel case": cancel_case(sequence(a, b), c, by=Happening("give up")),
     "cancel region": cancel_region(a, beside=sequence(event("go"), b), by=event("stop"), then=c),
     "growing": growing_instances(a, add=event("more"), most=3, close=Happening("enough")),
     "growing until": growing_instances(a, add=event("more"), most=3, until="x", then=b),
