@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
 
+from petriflow.analysis.notions import Notions
 from petriflow.net import Marking, Net, Place, Transition, obstacles
 
 Form = Literal["atomic", "expanded"]
@@ -64,6 +65,7 @@ class Report:
     markings: int | None
     edges: int | None
     bound: Bound
+    notions: Notions
     faults: tuple[Witness, ...]
     warnings: tuple[str, ...]
     explored: int
@@ -86,6 +88,7 @@ class Report:
             "markings": self.markings,
             "edges": self.edges,
             "bound": self.bound,
+            "notions": self.notions.to_json(),
             "witness": None if self.witness is None else self.witness.to_json(),
             "faults": [fault.to_json() for fault in self.faults],
             "warnings": list(self.warnings),

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
+from petriflow.analysis.notions import notions_of
 from petriflow.analysis.report import Bound, Form, Kind, Report, Verdict, Witness
 from petriflow.analysis.state_space import Progress, StateSpace, explore
-from petriflow.net import Net, replay, require_net
+from petriflow.analysis.structure import off_the_path, structure
+from petriflow.net import Marking, Net, replay, require_net
 from petriflow.net.errors import DefinitionError
 from petriflow.net.or_join import circles
 
@@ -25,6 +26,7 @@ def verify(
     *,
     form: Form | None = None,
     name: str | None = None,
+    k: int = 1,
     max_markings: int = 1_000_000,
     progress: Progress | None = None,
 ) -> Report:
@@ -35,6 +37,8 @@ def verify(
         form: `expanded` judges the net in which each task starts, runs and completes; by default
             the net is judged as it is given.
         name: what the report calls the net.
+        k: with how many tokens on the source to begin, of which as many must come out at the sink
+            (k-soundness); with 1 this is classical soundness.
         max_markings: look at no more markings than this; a verdict that needs more is `unknown`.
         progress: told now and then how many markings were found.
 
@@ -57,9 +61,13 @@ def verify(
         )
     judged = net.expanded() if form == "expanded" else net
     source, sink = judged.source.id, judged.sink.id
-    space = explore(judged, max_markings=max_markings, progress=progress)
-    faults = _faults(space, sink)
-    plain = not any(t.reset or t.inhibitor or t.join == "or" for t in judged.transitions)
+    if not isinstance(k, int) or k < 1:
+        raise DefinitionError(f"k={k!r}; with how many tokens a net begins is 1 or more")
+    space = explore(
+        judged, initial=Marking({source: k}), max_markings=max_markings, progress=progress
+    )
+    faults = _faults(space, sink, k)
+    plain = structure(judged).plain
     if space.pump is not None and plain:
         faults.insert(0, _grows(space))
     verdict: Verdict = "unsound" if faults else "sound" if space.complete else "unknown"
@@ -72,6 +80,7 @@ def verify(
         edges=space.edges if space.complete else None,
         bound=_bound(space),
         faults=tuple(faults),
+        notions=notions_of(space, k, plain),
         warnings=tuple(_warnings(judged, source, sink, space, plain)),
         explored=space.markings,
         seconds=time.perf_counter() - began,
@@ -86,29 +95,26 @@ def _bound(space: StateSpace) -> Bound:
     return space.max_tokens_in_place if space.complete else None
 
 
-def _faults(space: StateSpace, sink: str) -> list[Witness]:
+def _faults(space: StateSpace, sink: str, k: int) -> list[Witness]:
     """What is certainly wrong in the part that was explored, the gravest first."""
     graph = space.graph
-    place = graph.net.place_index[sink]
-    final = graph.lane(place)
-    lane = graph.lane(place, (1 << graph.width) - 1)
+    final = graph.lane(graph.net.place_index[sink], k)
+    ended = graph.holding(graph.net.place_index[sink], k)
     faults = []
 
-    improper = next((n for n, s in enumerate(graph.states) if s & lane and s != final), None)
+    improper = next((n for n in ended if graph.states[n] != final), None)
     if improper is not None:
         faults.append(_witness(space, "improper-completion", improper))
 
+    over = set(ended)
     stuck = [
-        n
-        for n in range(graph.expanded)
-        if graph.start[n] == graph.start[n + 1] and not graph.states[n] & lane
+        n for n in range(graph.expanded) if graph.start[n] == graph.start[n + 1] and n not in over
     ]
     if stuck:
         faults.append(_witness(space, "deadlock", stuck[0]))
 
     if space.complete:
-        ended = [n for n, s in enumerate(graph.states) if s & lane]
-        circle = _closed_loop(space, _can_reach(space, [*ended, *stuck]))
+        circle = _closed_loop(space, graph.can_reach([*ended, *stuck]))
         if circle:
             entered = min(circle)
             inside = set(circle)
@@ -137,34 +143,6 @@ def _grows(space: StateSpace) -> Witness:
     trace = (*pump.trace, *pump.segment)
     *_, marking = replay(space.net, trace)
     return Witness("unbounded", trace, marking, pump.segment)
-
-
-def _can_reach(space: StateSpace, goals: Iterable[int]) -> bytearray:
-    """Which states can reach one of the goals, by a search backwards."""
-    graph = space.graph
-    count = len(graph.states)
-    degree = [0] * (count + 1)
-    for successor in graph.target:
-        degree[successor + 1] += 1
-    for n in range(count):
-        degree[n + 1] += degree[n]
-    sources = [0] * len(graph.target)
-    fill = list(degree)
-    for state, (first, last) in enumerate(pairwise(graph.start)):
-        for e in range(first, last):
-            sources[fill[graph.target[e]]] = state
-            fill[graph.target[e]] += 1
-    reached = bytearray(count)
-    waiting = list(goals)
-    for n in waiting:
-        reached[n] = 1
-    while waiting:
-        n = waiting.pop()
-        for m in sources[degree[n] : degree[n + 1]]:
-            if not reached[m]:
-                reached[m] = 1
-                waiting.append(m)
-    return reached
 
 
 def _closed_loop(space: StateSpace, free: bytearray) -> list[int]:
@@ -199,7 +177,7 @@ def _closed_loop(space: StateSpace, free: bytearray) -> list[int]:
 
 def _warnings(net: Net, source: str, sink: str, space: StateSpace, plain: bool) -> Iterable[str]:
     """What is worth saying besides the verdict."""
-    off = sorted(_off_the_path(net, source, sink))
+    off = sorted(off_the_path(net, source, sink, resets=True))
     if off:
         names = ", ".join(map(repr, off[:5])) + (" …" if len(off) > 5 else "")
         yield f"not on a path from {source!r} to {sink!r}: {names}"
@@ -214,28 +192,3 @@ def _warnings(net: Net, source: str, sink: str, space: StateSpace, plain: bool) 
         )
     elif space.pump is None and not space.complete:
         yield f"stopped after {space.markings:,} markings; raise max_markings to look further"
-
-
-def _off_the_path(net: Net, source: str, sink: str) -> set[str]:
-    """The nodes that are not between source and sink; a reset counts as a way out of its place."""
-    ids = [p.id for p in net.places] + [t.id for t in net.transitions]
-    after: dict[str, set[str]] = {id: set() for id in ids}
-    before: dict[str, set[str]] = {id: set() for id in after}
-    for t in net.transitions:
-        for id in (*t.consume, *t.read, *t.reset):
-            after[id].add(t.id)
-        for id in t.produce:
-            after[t.id].add(id)
-    for id, following in after.items():
-        for other in following:
-            before[other].add(id)
-    return set(after) - (_closure(source, after) & _closure(sink, before))
-
-
-def _closure(start: str, following: dict[str, set[str]]) -> set[str]:
-    found, waiting = {start}, [start]
-    while waiting:
-        for id in following[waiting.pop()] - found:
-            found.add(id)
-            waiting.append(id)
-    return found

@@ -11,8 +11,9 @@ from __future__ import annotations
 import sys
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from petriflow.net import CompiledNet, Marking, Net, compile_net, require_net
@@ -103,6 +104,37 @@ class Graph:
         """The transitions on the way to a state."""
         ids = self.net.transition_ids
         return tuple(ids[self.parent_via[s]] for s in self.path(state)[1:])
+
+    def holding(self, place: int, tokens: int) -> list[int]:
+        """The states with at least so many tokens on a place."""
+        at, mask = place * self.width, (1 << self.width) - 1
+        return [n for n, state in enumerate(self.states) if state >> at & mask >= tokens]
+
+    def can_reach(self, goals: Iterable[int]) -> bytearray:
+        """Which states can reach one of the goals: 1 for each that can, by a search backwards."""
+        count = len(self.states)
+        degree = [0] * (count + 1)
+        for successor in self.target:
+            degree[successor + 1] += 1
+        for n in range(count):
+            degree[n + 1] += degree[n]
+        sources = [0] * len(self.target)
+        fill = list(degree)
+        for state, (first, last) in enumerate(pairwise(self.start)):
+            for e in range(first, last):
+                sources[fill[self.target[e]]] = state
+                fill[self.target[e]] += 1
+        reached = bytearray(count)
+        waiting = list(goals)
+        for n in waiting:
+            reached[n] = 1
+        while waiting:
+            n = waiting.pop()
+            for m in sources[degree[n] : degree[n + 1]]:
+                if not reached[m]:
+                    reached[m] = 1
+                    waiting.append(m)
+        return reached
 
     def row(self, state: int) -> Sequence[int]:
         """The successors of a state."""

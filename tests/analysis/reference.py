@@ -21,6 +21,10 @@ class Published:
     atomic: tuple[str, str]
     expanded: tuple[str, str]
     failure: str
+    free_choice: bool
+    workflow_net: bool
+    #: Y, n or ? for sound, weak, relaxed, lazy, easy
+    notions: str
 
     def net(self) -> Net:
         return read_net(self.name, self.text)
@@ -31,10 +35,23 @@ def published() -> list[Published]:
     lines = [line for line in lines if line.strip()]
     found = []
     for name, text, numbers in zip(*[iter(lines)] * 3, strict=True):
-        bound, atomic, expanded, failure = (part.strip() for part in numbers.split("|"))
+        bound, atomic, expanded, failure, rest = (part.strip() for part in numbers.split("|"))
         size, sound = atomic.split()
         big, also, *_ = expanded.split()
-        found.append(Published(name, text.strip(), bound, (size, sound), (big, also), failure))
+        choice, built, notions = rest.split()
+        found.append(
+            Published(
+                name,
+                text.strip(),
+                bound,
+                (size, sound),
+                (big, also),
+                failure,
+                choice == "fc",
+                built == "wf",
+                notions,
+            )
+        )
     return found
 
 

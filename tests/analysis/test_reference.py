@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from petriflow.analysis import StateSpace, explore, verify
+from petriflow.analysis import StateSpace, explore, structure, verify
 from petriflow.net import Marking, is_enabled, replay
 
 from .reference import Published, published
@@ -39,6 +39,22 @@ def test_counts_and_verdicts_are_the_published_ones(row: Published, form: str) -
     assert counted == size
     if form == "atomic":
         assert str(report.bound) == row.bound.replace("unb", "unbounded")
+
+
+@pytest.mark.promise("VERIFY-9")
+@each
+def test_the_notions_are_the_published_ones(row: Published) -> None:
+    report = verify(row.net())
+    words = {"sound": "Y", "unsound": "n", "yes": "Y", "no": "n", "unknown": "?"}
+    ours = "".join(words[answer] for answer in (report.verdict, *report.notions.to_json().values()))
+    assert all(theirs in (one, "?") for one, theirs in zip(ours, row.notions, strict=True))
+
+
+@each
+def test_the_classes_are_the_published_ones(row: Published) -> None:
+    seen = structure(row.net())
+    assert seen.free_choice == row.free_choice
+    assert seen.workflow_net == row.workflow_net
 
 
 @each
