@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -22,10 +23,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer  # commands from type hints, with help and completion
 from rich.console import Console
 
+from petriflow.formats.target import Model, load_target
 from petriflow.net import Net
-from petriflow.net.errors import DefinitionError, PetriflowError, StoreError
+from petriflow.net.errors import DefinitionError, FormatNote, PetriflowError, StoreError
 from petriflow.workflow import Workflow
-from petriflow.workflow.target import Model, load_target
 
 if TYPE_CHECKING:
     from petriflow.execution import CaseHandle, Outcome, Record
@@ -52,7 +53,8 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="A model file, `path/to/model.py`; `path/to/model.py:name` for one of several in it.",
+        help="A model file, `path/to/model.py`, or `path/to/model.py:name` for one of several in "
+        "it; or a net, `path/to/net.pnml`.",
         show_default=False,
     ),
 ]
@@ -64,6 +66,15 @@ FormOption = Annotated[
         "`atomic`: a task is one step."
     ),
 ]
+Source = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="Where a case begins, in a .pnml file.")
+]
+Sink = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="Where a case ends, in a .pnml file.")
+]
+Close = Annotated[
+    bool, typer.Option("--close", help="Give a .pnml net with several ends one, by an OR-join.")
+]
 Most = Annotated[int, typer.Option(min=1, help="Give up after so many markings.")]
 
 
@@ -73,6 +84,9 @@ def verify(
     as_json: AsJson = False,
     form: FormOption = None,
     max_markings: Most = 1_000_000,
+    source: Source = None,
+    sink: Sink = None,
+    close: Close = False,
 ) -> None:
     """Is it **sound**? If not, what is wrong, and how a case gets there.
 
@@ -80,7 +94,7 @@ def verify(
     """
     from petriflow import analysis
 
-    model = load_target(target)
+    model = _load(target, source, sink, close)
     with _counting("markings") as progress:
         report = analysis.verify(
             _net(model),
@@ -106,11 +120,14 @@ def explore(
     as_json: AsJson = False,
     form: FormOption = None,
     max_markings: Most = 1_000_000,
+    source: Source = None,
+    sink: Sink = None,
+    close: Close = False,
 ) -> None:
     """How many markings can it reach? Example: `petriflow explore models/order.py`."""
     from petriflow import analysis
 
-    model = load_target(target)
+    model = _load(target, source, sink, close)
     net = _net(model).expanded() if _form(model, form) == "expanded" else _net(model)
     with _counting("markings") as progress:
         space = analysis.explore(net, max_markings=max_markings, progress=progress)
@@ -142,12 +159,16 @@ def draw(
         typer.Option("-o", "--output", help="A file: .svg, .png or .pdf.", show_default="NAME.svg"),
     ] = None,
     as_json: AsJson = False,
+    source: Source = None,
+    sink: Sink = None,
+    close: Close = False,
 ) -> None:
     """Draw it. Example: `petriflow draw models/order.py -o order.svg`."""
     from petriflow import drawing
 
-    model = load_target(target)
-    file = output or Path(f"{model.name}.svg")
+    model = _load(target, source, sink, close)
+    # A file's own name for its net may hold anything, a path into another folder too.
+    file = output or Path(re.sub(r"[^\w.-]+", "-", model.name).strip("-.") + ".svg")
     captions = model.captions if isinstance(model, Workflow) else None
     drawing.draw(_net(model), captions=captions, title=model.name).save(file)
     if as_json:
@@ -368,6 +389,16 @@ def _input(workflow: Workflow, given: str | None) -> Any:
     if not isinstance(variables, dict):
         raise DefinitionError('--input must be a JSON object, such as {"total": 12}')
     return variables
+
+
+def _load(target: str, source: str | None, sink: str | None, close: bool) -> Model:
+    """The model; what was read with a liberty is noted on stderr."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", FormatNote)
+        model = load_target(target, source=source, sink=sink, close=close)
+    for note in told:
+        notes.print(f"note: {note.message}", markup=False, soft_wrap=True)
+    return model
 
 
 def _net(model: Model) -> Net:

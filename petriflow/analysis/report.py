@@ -231,7 +231,7 @@ def step(net: Net, transition: str) -> str:
     """A transition in words: its task's name, or what it does in its pattern."""
     t = net.transition(transition)
     if t.origin is None:
-        return f"{t.id!r}"
+        return f"{t.id!r}" if t.label in (None, t.id) else f"{t.label!r} ({t.id})"
     if t.label is not None:
         verb = {"start": "the start of ", "complete": "the completion of "}.get(t.origin.role, "")
         return f"{verb}{t.label!r} ({t.origin.path})"
@@ -241,7 +241,9 @@ def step(net: Net, transition: str) -> str:
 def _spot(net: Net, place: Place) -> str:
     """A place in words."""
     if place.origin is None:
-        return f"{place.id!r}"
+        return (
+            f"{place.id!r}" if place.label in (None, place.id) else f"{place.label!r} ({place.id})"
+        )
     if place.origin.role == "running":
         return f"{place.origin.path!r} still running"
     into = net.consumers[place.id]

@@ -1,6 +1,7 @@
 """Every error petriflow raises, by whose hands can mend it.
 
 * the author of a model: `NetError`, `CompositionError`, `GuardError`, `DefinitionError`
+* whoever has a file of another tool: `FormatError`, and `FormatNote`, a warning
 * the caller of the token game: `NotEnabled`, `NotEnoughTokens`
 * the data of a case: `VariableError`, `VariableConflict`, `NoBranchEnabled`
 * the author of a task body: `TaskError`
@@ -39,6 +40,14 @@ class CompositionError(PetriflowError):
 
 class DefinitionError(PetriflowError):
     """A task, a workflow or a model file is not defined as it must be."""
+
+
+class FormatError(PetriflowError):
+    """A file of another tool cannot be read: broken, of another kind, or too large."""
+
+
+class FormatNote(UserWarning):
+    """Something in a file of another tool was read differently, or was left out."""
 
 
 class GuardError(PetriflowError):

@@ -27,11 +27,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place; `aliases` are the names it had before it was fused with another."""
+    """A place; `aliases` are the names it had before it was fused with another, `label` is what
+    people call it where that is not its id.
+    """
 
     id: str
     origin: Origin | None = None
     aliases: tuple[str, ...] = ()
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Net:
         final: the tokens at the end; `None` means one token on the only sink place.
         form: `atomic` (a task is one transition) or `expanded` (a start and a complete around
             a running place).
+        extras: what a file held of a node or of the net (`""`) besides, to be written back.
 
     Raises:
         NetError: a double or empty name, an arc or token on an unknown place, a reset of the
@@ -102,6 +106,7 @@ class Net:
     initial: Marking = EMPTY
     final: Marking | None = None
     form: Form = "atomic"
+    extras: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     _index: dict[str, Place | Transition] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from petriflow.cli import main
+from petriflow.formats.target import load_target
 from petriflow.net import replay
-from petriflow.workflow.target import load_target
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = """
@@ -147,6 +147,32 @@ def test_a_file_is_about_the_workflow_that_no_other_calls(cli: Cli) -> None:
     file = model("v = Workflow('part', a)\nw = Workflow('whole', sequence(call(v), b))")
     assert cli("verify", file, "--json").json["name"] == "whole"
     assert cli("verify", f"{file}:v", "--json").json["name"] == "part"
+
+
+PNML = """<pnml><net id="../n"><place id="i"/><transition id="t"><name>go</name></transition>
+<place id="o"/><place id="p"/><arc id="a" source="i" target="t"/><arc id="b" source="t" target="o"/>
+<arc id="c" source="t" target="p"/><arc id="d" source="p" target="t">
+<inscription><text>0</text></inscription></arc></net></pnml>"""
+
+
+@pytest.mark.promise("PNML-2")
+def test_a_pnml_file_is_a_target(cli: Cli) -> None:
+    Path("n.pnml").write_text(PNML)
+    said = cli("verify", "n.pnml", "--close", "--json")
+    assert (said.code, said.json["verdict"]) == (0, "sound")
+    assert "arc 'd' has weight 0" in said.err
+    said = cli("verify", "n.pnml", "--sink", "o")
+    assert said.code == 1
+    assert "'go' (t)" in said.out
+    assert cli("explore", "n.pnml", "--json").json["markings"] == 2
+    said = cli("verify", "n.pnml")
+    assert (said.code, said.out) == (2, "")
+    assert "'o', 'p'" in said.err
+    said = cli("draw", "n.pnml", "--json", "--source", "i")
+    assert said.json["file"] == "n.svg"
+    said = cli("verify", model(SOUND), "--close")
+    assert (said.code, said.out) == (2, "")
+    assert ".pnml" in said.err
 
 
 def test_nobody_is_first_among_workflows_that_call_each_other(cli: Cli) -> None:
@@ -391,7 +417,7 @@ def test_a_bad_model_is_exit_code_2_and_says_what_to_mend(cli: Cli, what: str) -
     [
         (["verify", "none.py"], "no file 'none.py'"),
         (["verify", "m.py:other"], "no workflow or net named 'other'"),
-        (["verify", "m.txt"], "no Python file"),
+        (["verify", "m.txt"], "a .py or a .pnml file"),
         (["verify", "m.py", "--max-markings", "0"], "max-markings"),
         (["verify", "m.py", "--form", "big"], "form"),
         (["verify"], "TARGET"),

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from petriflow import Engine, Outcome, TaskContext, Workflow
+from petriflow.formats.target import load_target
 from petriflow.net import Marking, replay
-from petriflow.workflow.target import load_target
 
 from ..execution.test_engine import until
 

@@ -1,4 +1,4 @@
-"""Finding what a command is about: `path/to/model.py`, or `path/to/model.py:name`."""
+"""Finding what a command is about: a model file, one of several models in it, or a PNML file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,26 @@ from petriflow.workflow.workflow import Workflow
 Model = Workflow | Net
 
 
-def load_target(target: str) -> Model:
+def load_target(
+    target: str, *, source: str | None = None, sink: str | None = None, close: bool = False
+) -> Model:
     """The workflow or net that a target names.
 
     Args:
         target: a Python file that defines one, with `:name` where it defines several. Workflows
             come first: a file's nets count only if it has no workflow, or are asked for by name;
-            so do workflows that another one of the file calls.
+            so do workflows that another one of the file calls. Or a `.pnml` file.
+        source, sink, close: how a PNML file is read, as in `read_pnml`.
 
     Raises:
         DefinitionError: no such file, the file fails, or the target names nothing or several.
     """
+    if target.lower().endswith(".pnml"):
+        from petriflow.formats.pnml import read_pnml
+
+        return read_pnml(target, source=source, sink=sink, close=close)
+    if source is not None or sink is not None or close:
+        raise DefinitionError("--source, --sink and --close are for .pnml files")
     file, name = _split(target)
     found = _models(_import(file))
     if name is not None:
@@ -56,7 +65,7 @@ def _import(file: Path) -> ModuleType:
     if not file.is_file():
         raise DefinitionError(f"there is no file {str(file)!r}")
     if file.suffix != ".py":
-        raise DefinitionError(f"{str(file)!r} is no Python file; a model is a .py file")
+        raise DefinitionError(f"{str(file)!r} is no model; a model is a .py or a .pnml file")
     spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
     assert spec is not None
     assert spec.loader is not None

@@ -1,0 +1,5 @@
+"""Floor 3: the files of other tools."""
+
+from petriflow.formats.pnml import read_pnml, write_pnml
+
+__all__ = ["read_pnml", "write_pnml"]

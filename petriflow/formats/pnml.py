@@ -1,0 +1,403 @@
+"""PNML (ISO/IEC 15909-2): place/transition nets, in the dialects that tools really write.
+
+Read: with namespaces or none; several pages, `<module>` for `<page>`, or neither; reference nodes;
+arcs that repeat to mean a weight; inhibitor, reset and read arcs in the ways of pm4py, TAPAAL, PIPE
+and the ISO extension; pm4py's final markings; ProM's invisible transitions; and what tools say of
+a node besides (`toolspecific`, `graphics`), kept as it is and written back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from warnings import warn
+
+from lxml import etree
+
+from petriflow.formats.xml import children, local, parse, text_of
+from petriflow.net import Marking, Net, Place, Transition, require_net
+from petriflow.net.errors import FormatError, FormatNote
+
+NAMESPACE = "http://www.pnml.org/version-2009/grammar/pnml"
+NET_TYPE = "http://www.pnml.org/version-2009/grammar/ptnet"
+#: A number that no place or arc of a real net has.
+TOO_MANY = 2**31
+KINDS = {
+    "normal": "flow", "timed": "flow", "": "flow", "inhibitor": "inhibitor",
+    "tapninhibitor": "inhibitor", "reset": "reset", "read": "read", "test": "read",
+}  # fmt: skip
+KEPT = ("toolspecific", "graphics")
+
+
+def read_pnml(
+    file: str | os.PathLike[str],
+    *,
+    source: str | None = None,
+    sink: str | None = None,
+    close: bool = False,
+    recover: bool = False,
+) -> Net:
+    """A net from a PNML file.
+
+    A node's id is the file's; its name is the label. What had to be read with a liberty is told as
+    a `FormatNote` warning.
+
+    Args:
+        file: the path of the file.
+        source, sink: the place where a case begins or ends, by id or name, instead of what the
+            file says or its structure shows.
+        close: give a net with several sinks one end, by an OR-join of them all: a case is done
+            when nothing more can come.
+        recover: read as much as can be read of a file that is not well-formed.
+
+    Raises:
+        FormatError: the file cannot be read as a place/transition net; the message names the
+            element.
+    """
+    reader = _Reader(Path(file), parse(file, recover=recover))
+    net = reader.net()
+    if source is not None:
+        net = replace(net, initial=Marking(reader.named(net, source)))
+    if sink is not None:
+        net = replace(net, final=Marking(reader.named(net, sink)))
+    return closed(net) if close else net
+
+
+def closed(net: Net) -> Net:
+    """The net with one sink: its several ones, joined by an OR-join."""
+    if len(net.sinks) < 2:
+        return net
+    taken = {p.id for p in net.places} | {t.id for t in net.transitions}
+    end, join = (_fresh(id, taken) for id in ("end", "close"))
+    ends = Marking(p.id for p in net.sinks)
+    closing = Transition(join, consume=ends, produce=Marking(end), join="or")
+    return replace(
+        net,
+        places=(*net.places, Place(end)),
+        transitions=(*net.transitions, closing),
+        final=Marking(end),
+    )
+
+
+def _fresh(id: str, taken: set[str]) -> str:
+    while id in taken:
+        id += "'"
+    taken.add(id)
+    return id
+
+
+@dataclass
+class _Arcs:
+    """The arcs of one transition as they come."""
+
+    consume: dict[str, int] = field(default_factory=dict)
+    produce: dict[str, int] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
+    inhibitor: dict[str, int] = field(default_factory=dict)
+    reset: set[str] = field(default_factory=set)
+
+
+class _Reader:
+    """One file on its way to a net."""
+
+    def __init__(self, path: Path, root: etree._Element) -> None:
+        self.path, self.root = path, root
+
+    def net(self) -> Net:
+        if local(self.root) != "pnml":
+            raise FormatError(f"{self.path}: its root is <{local(self.root)}>, not <pnml>")
+        nets = children(self.root, "net")
+        if len(nets) != 1:
+            names = ", ".join(repr(n.get("id", "")) for n in nets) or "none"
+            raise FormatError(f"{self.path}: one net is needed, and it holds {names}")
+        (element,) = nets
+        type = element.get("type", "").lower()
+        if any(word in type for word in ("symmetric", "hlcore", "highlevel", "hlpn", "colour")):
+            raise FormatError(
+                f"{self.path}: it is a coloured net ({type}); unfold it to a place/transition net"
+            )
+        found: dict[str, etree._Element] = {}
+        arcs: list[etree._Element] = []
+        for node in self._nodes(element):
+            kind = local(node)
+            if kind in ("arc", "inhibitorArc"):
+                arcs.append(node)
+                continue
+            id = node.get("id") or ""
+            if not id.strip():
+                raise FormatError(f"{self._at(node)}: a {kind} without an id")
+            if id in found:
+                raise FormatError(f"{self._at(node)}: two nodes have the id {id!r}; rename one")
+            found[id] = node
+        self.found = found
+        places = [n for n in found.values() if local(n) == "place"]
+        initial = {n.get("id", ""): self._number(n, "initialMarking", 0) for n in places}
+        transitions = self._transitions(found, arcs)
+        declared = children(element, "name")
+        extras = {id: self._extra(node) for id, node in found.items()}
+        extras |= {"": self._extra(element)}
+        extras |= {f"{a.get('source')} → {a.get('target')}": self._extra(a) for a in arcs}
+        return Net(
+            (text_of(element, "name") if declared else None) or self.path.stem,
+            tuple(Place(id, label=self._name(found[id])) for id in initial),
+            transitions,
+            Marking(initial),
+            self._final(element),
+            extras={id: kept for id, kept in extras.items() if kept},
+        )
+
+    def named(self, net: Net, name: str) -> str:
+        """The place of this id or name."""
+        ids = [p.id for p in net.places if name == p.id] or [
+            p.id for p in net.places if name == p.label
+        ]
+        if len(ids) == 1:
+            return ids[0]
+        told = f"several places are named {name!r}: {', '.join(ids)}" if ids else "no such place"
+        raise FormatError(f"{self.path}: {name!r}: {told}; give the id of a place")
+
+    def _nodes(self, element: etree._Element) -> Iterator[etree._Element]:
+        """The nodes and arcs of all pages, in the order of the file."""
+        waiting = list(reversed(element))
+        known = ("place", "transition", "arc", "inhibitorArc", "referencePlace")
+        while waiting:
+            node = waiting.pop()
+            match local(node):
+                case "page" | "module":
+                    waiting += reversed(node)
+                case kind if kind in (*known, "referenceTransition"):
+                    yield node
+
+    def _at(self, node: etree._Element) -> str:
+        return f"{self.path}, line {node.sourceline}"
+
+    def _name(self, node: etree._Element) -> str | None:
+        return text_of(node, "name") or None
+
+    def _number(self, node: etree._Element, what: str, default: int) -> int:
+        if children(node, "hlinitialMarking" if what == "initialMarking" else "hlinscription"):
+            raise FormatError(f"{self._at(node)}: {node.get('id')!r} is coloured; unfold the net")
+        text = text_of(node, what)
+        if text is None and what == "inscription":
+            text = node.get("weight")  # TAPAAL's way
+        if not text:
+            return default
+        number = re.fullmatch(r"(?:Default\s*,\s*)?([0-9]{1,12})", text)
+        if number is None or int(number[1]) >= TOO_MANY:
+            if what == "inscription" and text.replace(" ", "") == "[0,inf)":
+                return default
+            shown = text if len(text) < 40 else text[:40] + "…"
+            raise FormatError(
+                f"{self._at(node)}: the {what} of {node.get('id')!r} is {shown!r}; a whole number "
+                f"from 0 to {TOO_MANY - 1:,} is needed"
+            )
+        return int(number[1])
+
+    def _resolve(self, id: str, arc: etree._Element) -> etree._Element:
+        """The place or transition of an id, through references to other pages."""
+        seen = set()
+        while True:
+            node = self.found.get(id)
+            if node is None or id in seen:
+                why = "refers to itself" if node is not None else "is not there"
+                raise FormatError(f"{self._at(arc)}: arc {arc.get('id')!r}: node {id!r} {why}")
+            if not local(node).startswith("reference"):
+                return node
+            seen.add(id)
+            id = node.get("ref") or ""
+
+    def _transitions(
+        self, found: dict[str, etree._Element], arcs: list[etree._Element]
+    ) -> tuple[Transition, ...]:
+        collected = {id: _Arcs() for id, node in found.items() if local(node) == "transition"}
+        for arc in arcs:
+            ends = [self._resolve(arc.get(end) or "", arc) for end in ("source", "target")]
+            kinds = [local(node) for node in ends]
+            if kinds[0] == kinds[1]:
+                raise FormatError(
+                    f"{self._at(arc)}: arc {arc.get('id')!r} leads from a {kinds[0]} to a "
+                    f"{kinds[1]}; an arc joins a place and a transition"
+                )
+            into = kinds[1] == "transition"
+            place, transition = ends if into else reversed(ends)
+            self._add(arc, collected[transition.get("id") or ""], place.get("id") or "", into)
+        return tuple(
+            Transition(
+                id,
+                None if self._silent(found[id]) else self._name(found[id]) or id,
+                Marking(a.consume),
+                Marking(a.produce),
+                Marking(a.read),
+                Marking(a.inhibitor),
+                frozenset(a.reset),
+                join="or" if self._ours(found[id], "or-join") else "and",
+                cancels=frozenset(self._ours(found[id], "cancels")),
+            )
+            for id, a in collected.items()
+        )
+
+    def _add(self, arc: etree._Element, arcs: _Arcs, place: str, into: bool) -> None:
+        kind, weight = self._kind(arc), self._number(arc, "inscription", 1)
+        if weight == 0 and kind != "reset":
+            note = f"{self._at(arc)}: arc {arc.get('id')!r} has weight 0, and is left out"
+            warn(FormatNote(note), stacklevel=2)
+        elif kind == "flow":
+            side = arcs.consume if into else arcs.produce
+            side[place] = side.get(place, 0) + weight
+        elif kind == "reset":
+            arcs.reset.add(place)
+        elif kind == "inhibitor":
+            # of two thresholds the lower one forbids more
+            arcs.inhibitor[place] = min(arcs.inhibitor.get(place, weight), weight)
+        else:
+            arcs.read[place] = max(arcs.read.get(place, 0), weight)
+
+    def _kind(self, arc: etree._Element) -> str:
+        if local(arc) == "inhibitorArc":
+            return "inhibitor"
+        told = text_of(arc, "arctype") or arc.get("type") or ""
+        told = next((c.get("value") or "" for c in children(arc, "type")), told)
+        if told.lower() not in KINDS:
+            raise FormatError(
+                f"{self._at(arc)}: arc {arc.get('id')!r} is of the unknown kind {told!r}; known "
+                "are normal, inhibitor, reset, read and test"
+            )
+        return KINDS[told.lower()]
+
+    def _silent(self, node: etree._Element) -> bool:
+        return any(c.get("activity") == "$invisible$" for c in children(node, "toolspecific"))
+
+    def _ours(self, node: etree._Element, what: str) -> list[str]:
+        return [
+            item.get("task", "")
+            for tool in children(node, "toolspecific")
+            if tool.get("tool") == "petriflow"
+            for item in children(tool, what)
+        ]
+
+    def _final(self, element: etree._Element) -> Marking | None:
+        """pm4py's final marking; of several the first."""
+        found = []
+        for marking in (m for f in children(element, "finalmarkings") for m in f):
+            tokens: dict[str, int] = {}
+            for place in children(marking, "place"):
+                node = self._resolve(place.get("idref") or "", place)
+                text = "".join(place.itertext()).strip() or "1"
+                if not re.fullmatch(r"[0-9]{1,9}", text):
+                    raise FormatError(f"{self._at(place)}: the final marking says {text[:40]!r}")
+                id = node.get("id") or ""
+                tokens[id] = tokens.get(id, 0) + int(text)
+            if any(tokens.values()):
+                found.append(Marking(tokens))
+        if len(found) > 1:
+            others = ", ".join(map(str, found[1:]))
+            note = (
+                f"{self.path}: of its final markings the first is taken, {found[0]}, not {others}"
+            )
+            warn(FormatNote(note), stacklevel=2)
+        return found[0] if found else None
+
+    def _extra(self, node: etree._Element) -> str:
+        """What tools say of a node besides; what we have read of it is not among that."""
+        kept = [
+            child
+            for child in node
+            if local(child) in KEPT
+            and child.get("tool") != "petriflow"
+            and child.get("activity") != "$invisible$"
+        ]
+        return "".join(etree.tostring(child, encoding="unicode", with_tail=False) for child in kept)
+
+
+# -- writing --------------------------------------------------------------------------------------
+
+
+def write_pnml(net: Net, file: str | os.PathLike[str] | None = None) -> str:
+    """A net as PNML, and into a file if one is given.
+
+    What the standard lacks is written as other tools do: `<arctype>` (pm4py) and `<type value>`
+    for inhibitor, reset and read arcs, ProM's mark of silent transitions, pm4py's final markings.
+
+    Raises:
+        FormatError: the file cannot be written, or a name holds what XML cannot.
+
+    >>> net = Net.build("door").places("i", "o").transition("open", "i", "o").done()
+    >>> '<transition id="open">' in write_pnml(net)
+    True
+    """
+    require_net(net, "write_pnml")
+    try:
+        root = _document(net)
+    except ValueError as error:
+        raise FormatError(f"net {net.name!r} has a name that XML cannot hold: {error}") from error
+    etree.indent(root)
+    text = etree.tostring(root, encoding="unicode")
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+    if file is not None:
+        try:
+            Path(file).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise FormatError(f"{file}: {error.strerror or error}") from error
+    return text
+
+
+def _document(net: Net) -> etree._Element:
+    root = etree.Element("pnml", nsmap={None: NAMESPACE})
+    element = _child(root, "net", id="net", type=NET_TYPE)
+    _text(element, "name", net.name)
+    _keep(element, net.extras.get("", ""))
+    taken = {p.id for p in net.places} | {t.id for t in net.transitions}
+    page = _child(element, "page", id=_fresh("page", taken))
+    initial = net.initial or (Marking(net.sources[0].id) if len(net.sources) == 1 else Marking())
+    for p in net.places:
+        node = _child(page, "place", id=p.id)
+        _text(node, "name", p.label or p.id)
+        if initial[p.id]:
+            _text(node, "initialMarking", str(initial[p.id]))
+        _keep(node, net.extras.get(p.id, ""))
+    number = 0
+    for t in net.transitions:
+        node = _child(page, "transition", id=t.id)
+        _text(node, "name", t.label or t.id)
+        _keep(node, net.extras.get(t.id, ""))
+        if t.silent:
+            _child(node, "toolspecific", tool="ProM", version="6.4", activity="$invisible$")
+        if t.cancels or t.join == "or":
+            ours = _child(node, "toolspecific", tool="petriflow", version="1")
+            for task in sorted(t.cancels):
+                _child(ours, "cancels", task=task)
+            if t.join == "or":
+                _child(ours, "or-join")
+    for t in net.transitions:
+        for kind, place, weight in t.arcs():
+            ends = (t.id, place) if kind == "produce" else (place, t.id)
+            number += 1
+            arc = _child(page, "arc", id=f"arc-{number}", source=ends[0], target=ends[1])
+            if weight > 1:
+                _text(arc, "inscription", str(weight))
+            if kind not in ("consume", "produce"):
+                _child(arc, "type", value=kind)
+                _text(arc, "arctype", kind)
+            _keep(arc, net.extras.get(f"{ends[0]} → {ends[1]}", ""))
+    final = net.final or (Marking(net.sinks[0].id) if len(net.sinks) == 1 else Marking())
+    if final:
+        marking = _child(_child(element, "finalmarkings"), "marking")
+        for place, count in final.items():
+            _child(_child(marking, "place", idref=place), "text").text = str(count)
+    return root
+
+
+def _child(parent: etree._Element, name: str, **attributes: str) -> etree._Element:
+    return etree.SubElement(parent, f"{{{NAMESPACE}}}{name}", attributes)
+
+
+def _text(parent: etree._Element, name: str, text: str) -> None:
+    _child(_child(parent, name), "text").text = text
+
+
+def _keep(element: etree._Element, kept: str) -> None:
+    if kept:
+        element.extend(etree.fromstring(f"<kept>{kept}</kept>"))

@@ -1,0 +1,74 @@
+"""XML from strangers, parsed safely by lxml."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from warnings import warn
+
+from lxml import etree
+
+from petriflow.net.errors import FormatError, FormatNote
+
+#: Larger files are refused: no net of people's making comes near.
+MOST_BYTES = 200_000_000
+
+
+def parse(file: str | os.PathLike[str], *, recover: bool = False) -> etree._Element:
+    """The root element of a file.
+
+    No entity is resolved, nothing is fetched, and lxml's own limits on depth and size stand.
+
+    Raises:
+        FormatError: there is no such file, it is too large, it is no well-formed XML, or it
+            declares a document type.
+    """
+    path = Path(file)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise FormatError(f"{path}: larger than {MOST_BYTES // 1_000_000} MB; is it the file?")
+        data = path.read_bytes()
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror or error}") from error
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        recover=recover,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
+        raise FormatError(f"{path}: not well-formed XML: {error}; {REMEDY}") from error
+    if root is None:
+        raise FormatError(f"{path}: nothing in it can be read as XML")
+    if root.getroottree().docinfo.doctype:
+        raise FormatError(f"{path}: it declares a document type, which is refused; take it out")
+    if recover and parser.error_log:
+        warn(FormatNote(f"{path}: not well-formed, read as far as possible"), stacklevel=3)
+    return root
+
+
+REMEDY = "have the tool write it again, or read as much as can be read with recover=True"
+
+
+def local(element: etree._Element) -> str:
+    """The name of an element without its namespace; `""` for what is no element."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def children(element: etree._Element, name: str) -> list[etree._Element]:
+    """The children of this name, whatever their namespace."""
+    return [child for child in element if local(child) == name]
+
+
+def text_of(element: etree._Element, name: str) -> str | None:
+    """The text of the first child of this name, with its own `<text>` or `<value>` looked into."""
+    for child in children(element, name):
+        inner = [*children(child, "text"), *children(child, "value")]
+        return "".join((inner[0] if inner else child).itertext()).strip()
+    return None
