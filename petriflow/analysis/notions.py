@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from petriflow.analysis.reduction import Reduction
 from petriflow.analysis.state_space import StateSpace
 
 Answer = Literal["yes", "no", "unknown"]
@@ -33,8 +34,10 @@ class Notions:
         return asdict(self)
 
 
-def notions_of(space: StateSpace, k: int, plain: bool) -> Notions:
-    """The notions as far as a state space from [k·i] decides them; `plain` is `Structure.plain`."""
+def notions_of(space: StateSpace, k: int, plain: bool, small: Reduction | None = None) -> Notions:
+    """The notions as far as a state space from [k·i] decides them; `plain` is `Structure.plain`,
+    and `small` the reduction whose net was explored.
+    """
     graph = space.graph
     place = graph.net.place_index[space.net.sink.id]
     final = graph.lane(place, k)
@@ -44,12 +47,14 @@ def notions_of(space: StateSpace, k: int, plain: bool) -> Notions:
 
     to_the_end = graph.can_reach(n for n in enough if graph.states[n] == final)
     useful = {
-        graph.via[e]
+        graph.net.transition_ids[graph.via[e]]
         for n in range(graph.expanded)
         for e in range(graph.start[n], graph.start[n + 1])
         if to_the_end[graph.target[e]]
     }
-    relaxed = len(useful) == len(space.net.transitions)
+    if small is not None:
+        useful = small.members(useful)
+    relaxed = len(useful) == len((small.given if small else space.net).transitions)
 
     over = set(enough)
     stuck = any(
