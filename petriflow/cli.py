@@ -130,7 +130,7 @@ def explore(
     model = _load(target, source, sink, close)
     net = _net(model).expanded() if _form(model, form) == "expanded" else _net(model)
     with _counting("markings") as progress:
-        space = analysis.explore(net, max_markings=max_markings, progress=progress)
+        space = analysis.explore(net, max_markings=max_markings, edges=False, progress=progress)
     counts = {
         "markings": space.markings,
         "edges": space.edges,
@@ -445,6 +445,7 @@ def _options(
 
 def main() -> None:
     """The entry point: errors that are the user's to mend become a message and exit code 2."""
+    warnings.showwarning = lambda message, *_: notes.print(f"note: {message}", markup=False)
     try:
         app()
     except PetriflowError as error:

@@ -14,8 +14,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from petriflow.analysis.graph import exact
 from petriflow.analysis.reduction import Reduction
 from petriflow.analysis.state_space import StateSpace
+from petriflow.net import Marking
 
 Answer = Literal["yes", "no", "unknown"]
 
@@ -40,26 +42,19 @@ def notions_of(space: StateSpace, k: int, plain: bool, small: Reduction | None =
     """
     graph = space.graph
     place = graph.net.place_index[space.net.sink.id]
-    final = graph.lane(place, k)
+    final = exact(graph, Marking({space.net.sink.id: k}))
     enough, more = graph.holding(place, k), graph.holding(place, k + 1)
-    easy = final in (graph.states[n] for n in enough)
-    improper = any(graph.states[n] != final for n in enough)
+    improper = any(n != final for n in enough)
 
-    to_the_end = graph.can_reach(n for n in enough if graph.states[n] == final)
-    useful = {
-        graph.net.transition_ids[graph.via[e]]
-        for n in range(graph.expanded)
-        for e in range(graph.start[n], graph.start[n + 1])
-        if to_the_end[graph.target[e]]
-    }
+    to_the_end = graph.can_reach([] if final is None else [final])
+    useful = {graph.net.transition_ids[t] for t in graph.fired(to_the_end)}
     if small is not None:
         useful = small.members(useful)
     relaxed = len(useful) == len((small.given if small else space.net).transitions)
 
     over = set(enough)
-    stuck = any(
-        graph.start[n] == graph.start[n + 1] and n not in over for n in range(graph.expanded)
-    )
+    stuck = any(n not in over for n in graph.stuck())
+    easy = final is not None
     if not space.complete:
         grows = space.pump is not None and plain  # then the end would be covered, not reached
         return Notions(

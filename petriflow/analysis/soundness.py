@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from petriflow.analysis.graph import exact
 from petriflow.analysis.notions import Notions, notions_of
 from petriflow.analysis.reduction import Reduction, reduce_net
 from petriflow.analysis.report import Bound, Form, Kind, Report, Verdict, Witness
@@ -147,18 +148,16 @@ def _faults(
     """What is certainly wrong in the part that was explored, the gravest first."""
     graph = space.graph
     ids = graph.net.transition_ids
-    final = graph.lane(graph.net.place_index[sink], k)
     ended = graph.holding(graph.net.place_index[sink], k)
+    final = exact(graph, Marking({sink: k}))
     faults = [_grows(space, small)] if space.pump is not None and plain else []
 
-    improper = next((n for n in ended if graph.states[n] != final), None)
+    improper = next((n for n in ended if n != final), None)
     if improper is not None:
         faults.append(_witness(space, small, "improper-completion", improper))
 
     over = set(ended)
-    stuck = [
-        n for n in range(graph.expanded) if graph.start[n] == graph.start[n + 1] and n not in over
-    ]
+    stuck = [n for n in graph.stuck() if n not in over]
     if stuck:
         faults.append(_witness(space, small, "deadlock", stuck[0]))
 
@@ -168,14 +167,14 @@ def _faults(
             entered = min(circle)
             inside = set(circle)
             loop = {
-                ids[graph.via[e]]: None
+                ids[t]: None
                 for n in sorted(circle)
-                for e in range(graph.start[n], graph.start[n + 1])
-                if graph.target[e] in inside
+                for t, m in zip(graph.row_via(n), graph.row(n), strict=True)
+                if m in inside
             }
             round_ = _in_the_net(space, small, loop)
             faults.append(_witness(space, small, "livelock", entered, round_))
-        alive = {ids[t] for t in set(graph.via)}
+        alive = {ids[t] for t in graph.fired()}
         net = space.net if small is None else small.given
         found = alive if small is None else small.members(alive)
         dead = tuple(t.id for t in net.transitions if t.id not in found)
@@ -231,7 +230,7 @@ def _closed_loop(space: StateSpace, free: bytearray) -> list[int]:
     has no way out.
     """
     graph = space.graph
-    root = next((n for n in range(len(graph.states)) if not free[n]), None)
+    root = next((n for n in range(graph.count) if not free[n]), None)
     if root is None:
         return []
     number = {root: 0}

@@ -11,16 +11,16 @@ from __future__ import annotations
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Literal
 
+from petriflow.analysis import compiler
+from petriflow.analysis.graph import Graph, IntGraph, marking_of, trace_to
 from petriflow.net import CompiledNet, Marking, Net, compile_net, require_net
 
 #: Told how many markings were found so far, now and then.
 Progress = Callable[[int], None]
-NARROWEST = 8
+NARROWEST, NARROWEST_COMPILED = 8, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,94 +56,11 @@ class StateSpace:
 
     def marking(self, state: int) -> Marking:
         """The marking of a state, numbered in the order of discovery."""
-        return self.graph.marking(self.graph.states[state])
+        return marking_of(self.graph, state)
 
     def trace(self, state: int) -> tuple[str, ...]:
         """A shortest firing sequence from the initial marking to a state."""
-        return self.graph.trace(state)
-
-
-@dataclass(slots=True, eq=False)
-class Graph:
-    """States as whole numbers, with their successors in compressed rows and their parents.
-
-    The successors of state `s` are `target[start[s]:start[s + 1]]`, by transitions `via[…]`.
-    States that were found but not expanded have no row.
-    """
-
-    net: CompiledNet
-    width: int
-    states: list[int]
-    parent: array[int]
-    parent_via: array[int]
-    start: array[int]
-    target: array[int]
-    via: array[int]
-
-    def lane(self, place: int, tokens: int = 1) -> int:
-        """So many tokens on a place, as a number to add."""
-        return tokens << place * self.width
-
-    def tokens(self, state: int) -> list[int]:
-        """The token counts of a number, by place."""
-        mask = (1 << self.width) - 1
-        return [state >> p * self.width & mask for p in range(len(self.net.place_ids))]
-
-    def marking(self, state: int) -> Marking:
-        """The marking of a number."""
-        return self.net.marking(self.tokens(state))
-
-    def path(self, state: int) -> list[int]:
-        """The states on the way to a state, from the first one."""
-        found = [state]
-        while (state := self.parent[state]) >= 0:
-            found.append(state)
-        return found[::-1]
-
-    def trace(self, state: int) -> tuple[str, ...]:
-        """The transitions on the way to a state."""
-        ids = self.net.transition_ids
-        return tuple(ids[self.parent_via[s]] for s in self.path(state)[1:])
-
-    def holding(self, place: int, tokens: int) -> list[int]:
-        """The states with at least so many tokens on a place."""
-        at, mask = place * self.width, (1 << self.width) - 1
-        return [n for n, state in enumerate(self.states) if state >> at & mask >= tokens]
-
-    def can_reach(self, goals: Iterable[int]) -> bytearray:
-        """Which states can reach one of the goals: 1 for each that can, by a search backwards."""
-        count = len(self.states)
-        degree = [0] * (count + 1)
-        for successor in self.target:
-            degree[successor + 1] += 1
-        for n in range(count):
-            degree[n + 1] += degree[n]
-        sources = [0] * len(self.target)
-        fill = list(degree)
-        for state, (first, last) in enumerate(pairwise(self.start)):
-            for e in range(first, last):
-                sources[fill[self.target[e]]] = state
-                fill[self.target[e]] += 1
-        reached = bytearray(count)
-        waiting = list(goals)
-        for n in waiting:
-            reached[n] = 1
-        while waiting:
-            n = waiting.pop()
-            for m in sources[degree[n] : degree[n + 1]]:
-                if not reached[m]:
-                    reached[m] = 1
-                    waiting.append(m)
-        return reached
-
-    def row(self, state: int) -> Sequence[int]:
-        """The successors of a state."""
-        return self.target[self.start[state] : self.start[state + 1]]
-
-    @property
-    def expanded(self) -> int:
-        """How many states, the first ones, have all their successors here."""
-        return len(self.start) - 1
+        return trace_to(self.graph, state)
 
 
 def explore(
@@ -151,6 +68,8 @@ def explore(
     *,
     initial: Marking | None = None,
     max_markings: int = 1_000_000,
+    max_memory: int | None = None,
+    edges: bool = True,
     progress: Progress | None = None,
 ) -> StateSpace:
     """Find every reachable marking.
@@ -159,9 +78,14 @@ def explore(
         net: any net; `net.expanded()` for the one that runs.
         initial: where to begin; by default the net's initial marking.
         max_markings: stop after so many markings; the answer is then not `complete`.
+        max_memory: stop before the state space takes more bytes than this.
+        edges: keep the edges; without them a large space takes a fraction of the memory, and only
+            counts, markings and traces can be told of it.
         progress: told now and then how many markings were found.
 
-    Exploration also stops where a net is found to grow without end; `pump` tells how.
+    Exploration also stops where a net is found to grow without end; `pump` tells how. A large net
+    goes over to loops compiled by numba, as soon as these are there; without numba, the loops in
+    Python go on.
 
     >>> net = Net.build().places("i", "o").transition("t", "i", "o").done()
     >>> space = explore(net)
@@ -171,37 +95,109 @@ def explore(
     began = time.perf_counter()
     compiled = compile_net(require_net(net, "explore"))
     first = compiled.vector(net.initial_marking if initial is None else initial)
-    numbers = [w for t in net.transitions for _, _, w in t.arcs()]
-    width = NARROWEST
-    while max([*first, *numbers, 1]) >= 1 << width - 1:
-        width *= 2
-    while True:
-        try:
-            graph, pump, complete, deadlocks = _breadth_first(
-                compiled, first, width, max_markings, progress
-            )
-            break
-        except OverflowError:
-            width *= 2
-    in_place, in_all = _most_tokens(graph)
+    found = _explore(compiled, first, max_markings, max_memory, edges, progress)
+    in_place, in_all = found.graph.most_tokens()
     return StateSpace(
         net,
-        len(graph.states),
-        len(graph.target),
-        deadlocks,
+        found.graph.count,
+        found.edges,
+        found.deadlocks,
         in_place,
         in_all,
-        complete,
+        found.complete,
         time.perf_counter() - began,
-        pump,
-        graph,
+        found.pump,
+        found.graph,
     )
 
 
+@dataclass(slots=True)
+class _Found:
+    graph: Graph
+    edges: int
+    deadlocks: int
+    complete: bool
+    pump: Pump | None
+
+
+class _HandOver(Exception):
+    """The plain loop has found so many markings that the compiled one is to take over."""
+
+
+#: From so many markings on, loading the compiled loops pays.
+LARGE = 50_000
+
+
+def _explore(
+    net: CompiledNet,
+    first: Sequence[int],
+    limit: int,
+    max_memory: int | None,
+    edges: bool,
+    progress: Progress | None,
+) -> _Found:
+    numbers = [
+        w
+        for row in net.rows
+        for arcs in (row.needs, row.produce, row.inhibitor, row.consume)
+        for _, w in arcs
+    ]
+    largest = max([*first, *numbers, 1])
+    width = NARROWEST
+    while largest >= 1 << width - 1:
+        width *= 2
+    with_joins = any(row.or_join for row in net.rows)
+    # A plain state takes about 100 bytes and its place's share, and an edge 16.
+    if max_memory is not None:
+        a_state = 150 + len(net.place_ids) * width // 8
+        limit_plain = min(limit, max_memory // a_state)
+    else:
+        limit_plain = limit
+    while True:
+        try:
+            return _breadth_first(net, first, width, limit_plain, progress, not with_joins)
+        except OverflowError:
+            width *= 2
+        except _HandOver:
+            break
+    from petriflow.analysis.compiled_space import PackedGraph, explore_compiled
+
+    pump = None
+
+    def may_grow(graph: PackedGraph, small: int, large: int) -> bool:
+        nonlocal pump
+        path = graph.path(large)
+        at = path.index(small)
+        pump = _pump(graph, path[: at + 1], path[at:])
+        return pump is not None
+
+    width = NARROWEST_COMPILED
+    while largest >= 1 << width - 1:
+        width *= 2
+    graph, complete = explore_compiled(
+        net,
+        first,
+        width,
+        limit,
+        progress,
+        may_grow=may_grow,
+        keep_edges=edges,
+        max_memory=max_memory,
+    )
+    return _Found(graph, graph.edges, graph.deadlocks, complete, pump)
+
+
 def _breadth_first(
-    net: CompiledNet, first: Sequence[int], width: int, limit: int, progress: Progress | None
-) -> tuple[Graph, Pump | None, bool, int]:
-    graph = Graph(net, width, [], array("q"), array("q"), array("q", [0]), array("q"), array("q"))
+    net: CompiledNet,
+    first: Sequence[int],
+    width: int,
+    limit: int,
+    progress: Progress | None,
+    hand_over: bool,
+) -> _Found:
+    graph = IntGraph(
+        net, width, [], array("q"), array("q"), array("q", [0]), array("q"), array("q")
+    )
     lane, top = graph.lane, 1 << width - 1
     high = sum(lane(p, top) for p in range(len(net.place_ids)))
     needs, need_high, inhibits, inhibit_high, keeps, adds = [], [], [], [], [], []
@@ -228,12 +224,12 @@ def _breadth_first(
             and not (lifted - inhibits[t]) & inhibit_high[t]
         ]
         if joins:  # their rule is no matter of these arcs
-            tokens = graph.tokens(state)
+            tokens = graph.tokens_of(state)
             able = [t for t in able if t not in joins or net.is_enabled(t, tokens)]
         return able
 
     states, parent, parent_via = graph.states, graph.parent, graph.parent_via
-    start, target, via = graph.start, graph.target, graph.via
+    start, target, by = graph.start, graph.target, graph.by
     begin = sum(lane(p, n) for p, n in enumerate(first))
     index = {begin: 0}
     states.append(begin)
@@ -241,6 +237,7 @@ def _breadth_first(
     parent_via.append(-1)
     waiting: list[list[int] | None] = [enabled(begin, range(len(net.rows)))]
     deadlocks, current, check_at = 0, 0, 64
+    hand_over_at = LARGE if hand_over else sys.maxsize
     while current < len(states):
         state, able = states[current], waiting[current]
         waiting[current] = None
@@ -250,7 +247,7 @@ def _breadth_first(
         for t in able:
             plus, minus = adds[t]
             if t in joins:
-                tokens = net.fire(t, graph.tokens(state))
+                tokens = net.fire(t, graph.tokens_of(state))
                 after = sum(lane(p, n) for p, n in enumerate(tokens) if n)
             else:
                 after = (state - minus & keeps[t]) + plus if keeps[t] else state + plus
@@ -264,7 +261,7 @@ def _breadth_first(
                 same = [u for u in able if u not in affected[t]]
                 waiting.append(same + enabled(after, affects[t]))
             target.append(known)
-            via.append(t)
+            by.append(t)
         current += 1
         start.append(len(target))
         if len(states) >= check_at or len(states) > limit:
@@ -272,13 +269,17 @@ def _breadth_first(
             if progress is not None:
                 progress(len(states))
             if pump := _find_pump(graph, current, high):
-                return graph, pump, False, deadlocks
+                return _Found(graph, len(target), deadlocks, False, pump)
             if len(states) > limit:
-                return graph, None, False, deadlocks
-    return graph, None, True, deadlocks
+                return _Found(graph, len(target), deadlocks, False, None)
+        if len(states) >= hand_over_at:
+            if compiler.ready():
+                raise _HandOver
+            hand_over_at += LARGE
+    return _Found(graph, len(target), deadlocks, True, None)
 
 
-def _find_pump(graph: Graph, frontier: int, high: int) -> Pump | None:
+def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
     """A marking of the frontier that covers one on its own path, and what lies between.
 
     On a net with resets or inhibitors the growth must survive the segment: what grows is neither
@@ -312,48 +313,14 @@ def _find_pump(graph: Graph, frontier: int, high: int) -> Pump | None:
 
 def _pump(graph: Graph, before: list[int], around: list[int]) -> Pump | None:
     net = graph.net
-    small, large = graph.tokens(graph.states[around[0]]), graph.tokens(graph.states[around[-1]])
+    small, large = graph.tokens(around[0]), graph.tokens(around[-1])
     grows = {p for p, (less, more) in enumerate(zip(small, large, strict=True)) if more > less}
-    segment = [graph.parent_via[s] for s in around[1:]]
+    segment = [graph.via(s) for s in around[1:]]
     for row in (net.rows[t] for t in segment):
         if row.or_join or grows & set(row.reset) or grows & {p for p, _ in row.inhibitor}:
             return None
     return Pump(
-        tuple(net.transition_ids[graph.parent_via[s]] for s in before[1:]),
+        tuple(net.transition_ids[graph.via(s)] for s in before[1:]),
         tuple(net.transition_ids[t] for t in segment),
         tuple(net.place_ids[p] for p in sorted(grows)),
     )
-
-
-def _most_tokens(graph: Graph) -> tuple[int, int]:
-    """The most tokens that a place holds, and that all places hold together, in any state."""
-    kinds: dict[int, Literal["B", "H", "I", "Q"]] = {8: "B", 16: "H", 32: "I", 64: "Q"}
-    kind = kinds.get(graph.width)
-    size = len(graph.net.place_ids) * graph.width // 8
-    if kind is not None and size * len(graph.states) > LARGE:
-        return _most_tokens_of_many(graph, size)
-    in_place = in_all = 0
-    for state in graph.states:
-        if kind is None or not size:
-            tokens: Sequence[int] = graph.tokens(state)
-        else:
-            tokens = memoryview(state.to_bytes(size, sys.byteorder)).cast(kind)
-        in_place = max(in_place, max(tokens, default=0))
-        in_all = max(in_all, sum(tokens))
-    return in_place, in_all
-
-
-#: From so many bytes of states on, loading numpy pays.
-LARGE = 2_000_000
-
-
-def _most_tokens_of_many(graph: Graph, size: int) -> tuple[int, int]:
-    import numpy as np
-
-    kind = np.dtype(f"u{graph.width // 8}")
-    in_place = in_all = 0
-    for state in graph.states:
-        tokens = np.frombuffer(state.to_bytes(size, sys.byteorder), kind)
-        in_place = max(in_place, int(tokens.max()))
-        in_all = max(in_all, int(tokens.sum()))
-    return in_place, in_all

@@ -50,6 +50,10 @@ class FormatNote(UserWarning):
     """Something in a file of another tool was read differently, or was left out."""
 
 
+class SpeedNote(UserWarning):
+    """Something takes longer here than it needs to."""
+
+
 class GuardError(PetriflowError):
     """A guard cannot be read, uses an unknown name, or failed when it was evaluated."""
 
