@@ -120,10 +120,6 @@ class _Found:
     pump: Pump | None
 
 
-class _HandOver(Exception):
-    """The plain loop has found so many markings that the compiled one is to take over."""
-
-
 #: From so many markings on, loading the compiled loops pays.
 LARGE = 50_000
 
@@ -136,30 +132,22 @@ def _explore(
     edges: bool,
     progress: Progress | None,
 ) -> _Found:
-    numbers = [
-        w
-        for row in net.rows
-        for arcs in (row.needs, row.produce, row.inhibitor, row.consume)
-        for _, w in arcs
-    ]
-    largest = max([*first, *numbers, 1])
-    width = NARROWEST
-    while largest >= 1 << width - 1:
-        width *= 2
-    with_joins = any(row.or_join for row in net.rows)
-    # A plain state takes about 100 bytes and its place's share, and an edge 16.
+    numbers = (row.needs + row.consume + row.produce + row.inhibitor for row in net.rows)
+    largest = max([*first, *(n for arcs in numbers for _, n in arcs), 1])
+    plain_limit = limit
     if max_memory is not None:
-        a_state = 150 + len(net.place_ids) * width // 8
-        limit_plain = min(limit, max_memory // a_state)
-    else:
-        limit_plain = limit
+        a_state = 150 + len(net.place_ids)  # bytes of a whole number and of what belongs to it
+        plain_limit = min(limit, max_memory // a_state)
+    width = _wide_enough(largest, NARROWEST)
+    hand_over = not any(row.or_join for row in net.rows)
     while True:
         try:
-            return _breadth_first(net, first, width, limit_plain, progress, not with_joins)
+            found = _breadth_first(net, first, width, plain_limit, progress, hand_over)
+            break
         except OverflowError:
             width *= 2
-        except _HandOver:
-            break
+    if found is not None:
+        return found
     from petriflow.analysis.compiled_space import PackedGraph, explore_compiled
 
     pump = None
@@ -171,13 +159,10 @@ def _explore(
         pump = _pump(graph, path[: at + 1], path[at:])
         return pump is not None
 
-    width = NARROWEST_COMPILED
-    while largest >= 1 << width - 1:
-        width *= 2
     graph, complete = explore_compiled(
         net,
         first,
-        width,
+        _wide_enough(largest, NARROWEST_COMPILED),
         limit,
         progress,
         may_grow=may_grow,
@@ -187,6 +172,12 @@ def _explore(
     return _Found(graph, graph.edges, graph.deadlocks, complete, pump)
 
 
+def _wide_enough(number: int, width: int) -> int:
+    while number >= 1 << width - 1:
+        width *= 2
+    return width
+
+
 def _breadth_first(
     net: CompiledNet,
     first: Sequence[int],
@@ -194,7 +185,8 @@ def _breadth_first(
     limit: int,
     progress: Progress | None,
     hand_over: bool,
-) -> _Found:
+) -> _Found | None:
+    """What the loops in Python find; `None` where the compiled ones are to take over."""
     graph = IntGraph(
         net, width, [], array("q"), array("q"), array("q", [0]), array("q"), array("q")
     )
@@ -274,7 +266,7 @@ def _breadth_first(
                 return _Found(graph, len(target), deadlocks, False, None)
         if len(states) >= hand_over_at:
             if compiler.ready():
-                raise _HandOver
+                return None
             hand_over_at += LARGE
     return _Found(graph, len(target), deadlocks, True, None)
 
