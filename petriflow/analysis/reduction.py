@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from petriflow.net import Marking, Net, Place, Transition
 
 #: A sequence of transitions of the given net, as a tree so that fusing two is cheap.
 Sequence_ = str | tuple["Sequence_", "Sequence_"]
+#: A transition on the way: one of the given net by its id, one that came from fusing by a number.
+Name = str | int
 
 
 @dataclass
@@ -49,7 +52,14 @@ class Reduction:
 
     given: Net
     net: Net
+    #: what was done, rule by rule, as a certificate tells it (certificate.py)
+    log: tuple[dict[str, Any], ...]
     _steps: dict[str, _Step]
+    _names: dict[str, Name]
+
+    def name(self, transition: str) -> Name:
+        """What the log calls a transition of the small net."""
+        return self._names[transition]
 
     @property
     def trivial(self) -> bool:
@@ -83,8 +93,16 @@ def reduce_net(net: Net) -> Reduction:
     >>> reduce_net(parallel(sequence(a, b), b).net).trivial
     True
     """
-    steps = _Reducer(net).run()
-    places = [p for p in net.places if p.id in steps[1]]
+    reducer = _Reducer(net)
+    reducer.run()
+    names: dict[str, Name] = {}
+    for name in reducer.steps:
+        id = str(name)
+        while id in names:
+            id += "'"
+        names[id] = name
+    places = [p for p in net.places if p.id in reducer.makers]
+    steps = {id: reducer.steps[name] for id, name in names.items()}
     transitions = tuple(
         Transition(
             id,
@@ -93,7 +111,7 @@ def reduce_net(net: Net) -> Reduction:
             Marking(step.produce),
             *((s.read, s.inhibitor, s.reset) if (s := step.special) else ()),
         )
-        for id, step in steps[0].items()
+        for id, step in steps.items()
     )
     small = Net(
         net.name,
@@ -103,7 +121,7 @@ def reduce_net(net: Net) -> Reduction:
         Marking(net.sink.id),
         net.form,
     )
-    return Reduction(net, small, steps[0])
+    return Reduction(net, small, tuple(reducer.log), steps, names)
 
 
 class _Reducer:
@@ -111,41 +129,42 @@ class _Reducer:
 
     def __init__(self, net: Net) -> None:
         self.kept = {net.source.id, net.sink.id}
-        self.steps: dict[str, _Step] = {}
-        self.makers: dict[str, dict[str, None]] = {p.id: {} for p in net.places}
-        self.takers: dict[str, dict[str, None]] = {p.id: {} for p in net.places}
+        self.steps: dict[Name, _Step] = {}
+        self.makers: dict[str, dict[Name, None]] = {p.id: {} for p in net.places}
+        self.takers: dict[str, dict[Name, None]] = {p.id: {} for p in net.places}
         self.waiting = dict.fromkeys(self.makers)
+        self.log: list[dict[str, Any]] = []
         self.number = 0
-        #: transitions by their arcs, and places by makers and takers, to find equal ones
-        self.same: dict[tuple[object, ...], str] = {}
+        #: transitions by their arcs, to find equal ones
+        self.same: dict[tuple[object, ...], Name] = {}
         self.special: set[str] = set()
         for t in net.transitions:
             self.special |= {*t.read, *t.inhibitor, *t.reset}
         for t in net.transitions:
             odd = t.read or t.inhibitor or t.reset
-            self._add(_Step(dict(t.consume), dict(t.produce), t if odd else None, t.id))
+            self._add(t.id, _Step(dict(t.consume), dict(t.produce), t if odd else None, t.id))
 
-    def run(self) -> tuple[dict[str, _Step], dict[str, None]]:
+    def run(self) -> None:
         while self.waiting:
             place = next(iter(self.waiting))
             del self.waiting[place]
             if place in self.makers and not self._pass_at_once(place):
                 self._drop_equal_places(place)
-        return self.steps, dict.fromkeys(self.makers)
 
-    def _add(self, step: _Step) -> None:
+    def _add(self, id: Name, step: _Step) -> None:
         """Put a step in, unless it does nothing new."""
-        if equal := self.same.get(step.arcs()):
+        equal = self.same.get(step.arcs())
+        if equal is not None:
+            self.log.append({"drop": id, "like": equal})
             self._shadow(equal, step)
             return
         if step.special is None and step.consume == step.produce and len(step.consume) == 1:
             for other in self.takers[next(iter(step.consume))]:
                 known = self.steps[other]
                 if known.consume == step.consume and known.special is None:
+                    self.log.append({"drop": id, "beside": other})
                     self._shadow(other, step)
                     return
-        self.number += 1
-        id = f"s{self.number}"
         self.steps[id] = step
         self.same[step.arcs()] = id
         for p in step.consume:
@@ -155,11 +174,11 @@ class _Reducer:
         self._look_again(step)
         self._drop_circles(id)
 
-    def _shadow(self, favoured: str, step: _Step) -> None:
+    def _shadow(self, favoured: Name, step: _Step) -> None:
         self.steps[favoured].shadows += [step.sequence, *step.shadows]
         self._look_again(step)
 
-    def _drop_circles(self, id: str) -> None:
+    def _drop_circles(self, id: Name) -> None:
         """A step that takes from one place lets the steps go that only give back to it."""
         step = self.steps[id]
         if step.special is not None or len(step.consume) != 1 or step.consume == step.produce:
@@ -168,9 +187,10 @@ class _Reducer:
         for other in list(self.takers[place]):
             circle = self.steps[other]
             if circle.special is None and circle.consume == circle.produce == step.consume:
+                self.log.append({"drop": other, "beside": id})
                 self._shadow(id, self._remove(other))
 
-    def _remove(self, id: str) -> _Step:
+    def _remove(self, id: Name) -> _Step:
         step = self.steps.pop(id)
         if self.same.get(step.arcs()) == id:
             del self.same[step.arcs()]
@@ -207,9 +227,14 @@ class _Reducer:
         thens = [self._remove(t) for t in takers]
         del self.makers[place], self.takers[place]
         self.waiting.pop(place, None)
-        for first in firsts:
-            for then in thens:
-                self._add(_fused(first, then, place))
+        into = []
+        for maker, first in zip(makers, firsts, strict=True):
+            for taker, then in zip(takers, thens, strict=True):
+                self.number += 1
+                into.append((maker, taker, self.number, _fused(first, then, place)))
+        self.log.append({"fuse": place, "into": [list(names) for *names, _ in into]})
+        for *_, number, step in into:
+            self._add(number, step)
         return True
 
     def _drop_equal_places(self, place: str) -> None:
@@ -234,14 +259,15 @@ class _Reducer:
                 )
             ):
                 touching = [*self.makers[other], *self.takers[other]]
+                self.log.append({"drop_place": other, "like": place})
                 again = [(id, self._remove(id)) for id in dict.fromkeys(touching)]
                 del self.makers[other], self.takers[other]
                 for _, step in again:
                     step.produce.pop(other, None)
                     step.consume.pop(other, None)
                 self.waiting.pop(other, None)
-                for _, step in again:
-                    self._add(step)
+                for id, step in again:
+                    self._add(id, step)
 
 
 def _fused(first: _Step, then: _Step, place: str) -> _Step:
