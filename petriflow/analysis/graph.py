@@ -82,6 +82,35 @@ def exact(graph: Graph, marking: Marking) -> int | None:
     return graph.find({graph.net.place_index[p]: n for p, n in marking.items()})
 
 
+def closed_loop(graph: Graph, free: bytearray) -> list[int]:
+    """A bottom strongly connected component among the states that are not free.
+
+    They are closed under successors, so the first component that Tarjan's algorithm completes
+    has no way out.
+    """
+    root = next((n for n in range(graph.count) if not free[n]), None)
+    if root is None:
+        return []
+    number = {root: 0}
+    low = {root: 0}
+    stack, work = [root], [(root, iter(graph.row(root)))]
+    while work:
+        state, successors = work[-1]
+        for successor in successors:
+            if successor not in number:
+                number[successor] = low[successor] = len(number)
+                stack.append(successor)
+                work.append((successor, iter(graph.row(successor))))
+                break
+            low[state] = min(low[state], number[successor])
+        else:
+            if low[state] == number[state]:
+                return stack[stack.index(state) :]
+            work.pop()
+            low[work[-1][0]] = min(low[work[-1][0]], low[state])
+    return []
+
+
 @dataclass(slots=True, eq=False)
 class IntGraph:
     """States as whole numbers with a lane of bits for each place, successors in compressed rows.

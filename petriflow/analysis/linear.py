@@ -10,12 +10,15 @@ answer of another program (Farkas' lemma).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
 from math import gcd, lcm
+from typing import Literal
 
-from petriflow.net import Net
+from petriflow.analysis.display import Listing
+from petriflow.net import Marking, Net, require_net
 
 #: A sparse vector: the entries that are not 0.
 Row = dict[int, int]
@@ -221,3 +224,93 @@ def whole(x: Iterable[Fraction]) -> list[int]:
     numbers = [int(n * common) for n in fractions]
     divisor = gcd(*numbers) or 1
     return [n // divisor for n in numbers]
+
+
+# -- the state equation ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StateEquation(Listing):
+    """Whether firings, even in fractions and in no order, add up from one marking to another.
+
+    `yes` tells the `firings` of each transition, and proves nothing about what can be reached.
+    `no` proves that the goal cannot be reached: by these `weights` of the places no firing ever
+    lowers the weighted number of tokens, and the goal has less than the start.
+    """
+
+    net: Net
+    start: Marking
+    goal: Marking
+    answer: Literal["yes", "no", "unknown"]
+    firings: Mapping[str, Fraction]
+    weights: Mapping[str, int]
+
+    @property
+    def title(self) -> str:
+        """What this is, in a line."""
+        way = f"{self.net.name}: from {self.start} to {self.goal}"
+        if self.answer == "yes":
+            return f"{way} these firings add up"
+        if self.answer == "no":
+            return f"{way} no firings add up, for by these weights tokens never get less"
+        return f"{way} it is unknown whether firings add up"
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The columns of the table."""
+        return ("place", "weight") if self.answer == "no" else ("transition", "times")
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """The rows of the table."""
+        for id, n in (self.weights if self.answer == "no" else self.firings).items():
+            yield id, str(n)
+
+
+def state_equation(net: Net, start: Marking, goal: Marking) -> StateEquation:
+    """Whether `start + firings · incidence = goal` for some numbers of firings that are not
+    negative (Murata 1989, section V): without it the goal cannot be reached.
+
+    Inhibitor and read arcs are not asked; a reset, and an OR-join beyond its first token, may take
+    as many tokens as it likes.
+
+    >>> net = (Net.build().places("i", "a", "o").transition("t", "i", ["a", "o"])
+    ...     .transition("u", "a", "o").done())
+    >>> print(state_equation(net, Marking("i"), Marking({"o": 2})))
+    net: from [i] to [2*o] these firings add up
+      transition  times
+      t           1
+      u           1
+    >>> state_equation(net, Marking("i"), Marking("o")).weights
+    {'i': -2, 'a': -1, 'o': -1}
+    """
+    require_net(net, "state_equation")
+    index = {p.id: n for n, p in enumerate(net.places)}
+    steps = list(_steps(net, index))
+    rows = [row for _, row in steps]
+    needed = {n: goal[p] - start[p] for p, n in index.items() if goal[p] != start[p]}
+    equations = transposed(rows, len(index))
+    for n, row in enumerate(equations):
+        row[CONSTANT] = -needed.get(n, 0)
+    firings: dict[str, Fraction] = {}
+    answer: Literal["yes", "no", "unknown"] = "unknown"
+    weights: dict[str, int] = {}
+    if (times := _program(equations, [], len(steps), signed=False)) is not None:
+        answer = "yes"
+        for (id, _), n in zip(steps, times, strict=True):
+            if id is not None and n:
+                firings[id] = firings.get(id, Fraction(0)) + n
+    # Farkas' lemma: there are no such firings just if there are such weights
+    elif (y := _program([{**needed, CONSTANT: 1}], rows, len(index), signed=True)) is not None:
+        answer = "no"
+        weights = {p: n for p, n in zip(index, whole(y), strict=True) if n}
+    return StateEquation(net, start, goal, answer, firings, weights)
+
+
+def _steps(net: Net, index: Mapping[str, int]) -> Iterator[tuple[str | None, Row]]:
+    """What each transition adds to each place, and, without a name, what else may get lost."""
+    for t in net.transitions:
+        for taken in [t.consume] if t.join == "and" else map(Marking, t.consume):
+            row = {index[p]: t.produce[p] - taken[p] for p in (*taken, *t.produce)}
+            yield t.id, {p: n for p, n in row.items() if n}
+        for p in sorted(t.reset.union(t.consume if t.join == "or" else ())):
+            yield None, {index[p]: -1}

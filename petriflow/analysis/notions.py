@@ -17,6 +17,7 @@ from typing import Literal
 from petriflow.analysis.graph import exact
 from petriflow.analysis.reduction import Reduction
 from petriflow.analysis.state_space import StateSpace
+from petriflow.analysis.stubborn import Reduced
 from petriflow.net import Marking
 
 Answer = Literal["yes", "no", "unknown"]
@@ -34,6 +35,9 @@ class Notions:
     def to_json(self) -> dict[str, Answer]:
         """The answers by name."""
         return asdict(self)
+
+
+ALL_YES = Notions("yes", "yes", "yes", "yes")
 
 
 def notions_of(space: StateSpace, k: int, plain: bool, small: Reduction | None = None) -> Notions:
@@ -69,6 +73,37 @@ def notions_of(space: StateSpace, k: int, plain: bool, small: Reduction | None =
         relaxed=_answer(relaxed),
         lazy=_answer(lazy),
         easy=_answer(easy),
+    )
+
+
+def notions_of_reduced(reduced: Reduced, final: Marking, small: Reduction) -> Notions:
+    """The notions as far as a space of stubborn sets decides them: it has all executions to the
+    end, up to order, if nothing can happen there any more.
+    """
+    goal = reduced.state(final)
+    ended = not reduced.net.enabled(reduced.net.vector(final))
+    sink = reduced.net.place_index[small.given.sink.id]
+    wanted = final.total
+    improper = any(s[sink] >= wanted for n, s in enumerate(reduced.states) if n != goal)
+    more = any(s[sink] > wanted for s in reduced.states)
+    stuck = [n for n in reduced.stuck() if n != goal]
+    short = any(reduced.states[n][sink] < wanted for n in stuck)
+    if not (reduced.complete and ended):
+        return Notions(
+            weak="no" if improper or stuck else "unknown",
+            relaxed="unknown",
+            lazy="no" if more or short else "unknown",
+            easy="unknown" if goal is None else "yes",
+        )
+    far = [-1] * len(reduced.states) if goal is None else reduced.distances(goal)
+    weak = min(far) >= 0 and not improper
+    useful = {reduced.net.transition_ids[t] for t in reduced.fired_into(far)}
+    relaxed = len(small.members(useful)) == len(small.given.transitions)
+    return Notions(
+        weak=_answer(weak),
+        relaxed=_answer(relaxed),
+        lazy="yes" if weak else "no" if more or short else "unknown",
+        easy=_answer(goal is not None),
     )
 
 

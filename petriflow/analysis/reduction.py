@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from petriflow.net import Marking, Net, Place, Transition
@@ -95,12 +96,7 @@ def reduce_net(net: Net) -> Reduction:
     """
     reducer = _Reducer(net)
     reducer.run()
-    names: dict[str, Name] = {}
-    for name in reducer.steps:
-        id = str(name)
-        while id in names:
-            id += "'"
-        names[id] = name
+    names = {str(name): name for name in reducer.steps}
     places = [p for p in net.places if p.id in reducer.makers]
     steps = {id: reducer.steps[name] for id, name in names.items()}
     transitions = tuple(
@@ -134,7 +130,7 @@ class _Reducer:
         self.takers: dict[str, dict[Name, None]] = {p.id: {} for p in net.places}
         self.waiting = dict.fromkeys(self.makers)
         self.log: list[dict[str, Any]] = []
-        self.number = 0
+        self.numbers = (n for n in count(1) if str(n) not in net)
         #: transitions by their arcs, to find equal ones
         self.same: dict[tuple[object, ...], Name] = {}
         self.special: set[str] = set()
@@ -230,8 +226,7 @@ class _Reducer:
         into = []
         for maker, first in zip(makers, firsts, strict=True):
             for taker, then in zip(takers, thens, strict=True):
-                self.number += 1
-                into.append((maker, taker, self.number, _fused(first, then, place)))
+                into.append((maker, taker, next(self.numbers), _fused(first, then, place)))
         self.log.append({"fuse": place, "into": [list(names) for *names, _ in into]})
         for *_, number, step in into:
             self._add(number, step)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
 
+from petriflow.analysis.certificate import Evidence, certificate
 from petriflow.analysis.notions import Notions
 from petriflow.net import Marking, Net, Place, Transition, obstacles
 
@@ -53,8 +54,8 @@ class Report:
 
     `verdict` is `sound`, `unsound` or `unknown`; `form` and `method` say which form of the net was
     judged, and how. `markings` and `edges` are `None` unless all were counted; `explored` says how
-    many markings were looked at. `bound` is the most tokens that any place can hold. `faults` are
-    all the faults found, the gravest first. `net` is the form that was judged, and whose names the
+    many markings the method looked at. `bound` is the most tokens that any place can hold. `faults`
+    are all the faults found, the gravest first. `net` is the form that was judged, and whose names the
     faults use; `given` the net as it was given, on which they are drawn.
     """
 
@@ -72,6 +73,25 @@ class Report:
     seconds: float
     net: Net
     given: Net
+    k: int
+    evidence: Evidence
+
+    @property
+    def initial(self) -> Marking:
+        """Where the net began."""
+        return Marking({self.net.source.id: self.k})
+
+    @property
+    def final(self) -> Marking:
+        """Where it had to end."""
+        return Marking({self.net.sink.id: self.k})
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """What it takes to check the verdict again without trusting the method, as data for JSON;
+        `petriflow check` does so. See `certificate.py` for the kinds of proof.
+        """
+        return certificate(self)
 
     @property
     def witness(self) -> Witness | None:
@@ -105,11 +125,11 @@ class Report:
     @property
     def headline(self) -> str:
         """The verdict in one line."""
-        if self.markings is None:
-            counted = f"{self.explored:,} markings looked at"
+        if self.markings is not None:
+            counted = f": {self.markings:,} markings, {self.edges:,} edges"
         else:
-            counted = f"{self.markings:,} markings, {self.edges:,} edges"
-        return f"{self.name} is {self.verdict} ({self.form} form, by {self.method}: {counted})"
+            counted = f": {self.explored:,} markings looked at" if self.explored else ""
+        return f"{self.name} is {self.verdict} ({self.form} form, by {self.method}{counted})"
 
     def _lines(self) -> Iterator[str]:
         for fault in self.faults:

@@ -5,19 +5,27 @@ From one token on the source [i], with the end [o] (van der Aalst 1998; PATTERNS
 * option to complete: from every reachable marking, [o] can be reached;
 * proper completion: a reachable marking that covers [o] is [o];
 * no dead transition: every transition is enabled in some reachable marking.
+
+`LADDER` holds the methods, the cheapest first; the first one that decides is named in the report.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from petriflow.analysis.graph import exact
-from petriflow.analysis.notions import Notions, notions_of
+from petriflow.analysis import stubborn
+from petriflow.analysis.blocks import blocks
+from petriflow.analysis.certificate import Evidence
+from petriflow.analysis.findings import faults_of, faults_of_reduced
+from petriflow.analysis.free_choice import FreeChoice, free_choice
+from petriflow.analysis.notions import ALL_YES, Notions, notions_of, notions_of_reduced
 from petriflow.analysis.reduction import Reduction, reduce_net
 from petriflow.analysis.report import Bound, Form, Kind, Report, Verdict, Witness
 from petriflow.analysis.state_space import Progress, StateSpace, explore
-from petriflow.analysis.structure import off_the_path, structure
+from petriflow.analysis.structure import Structure, off_the_path, structure
 from petriflow.analysis.walks import walk_to_fault
 from petriflow.net import Marking, Net, replay, require_net
 from petriflow.net.errors import DefinitionError
@@ -63,77 +71,244 @@ def verify(
             "it was expanded from"
         )
     judged = net.expanded() if form == "expanded" else net
-    source, sink = judged.source.id, judged.sink.id
     if not isinstance(k, int) or k < 1:
         raise DefinitionError(f"k={k!r}; with how many tokens a net begins is 1 or more")
-    plain = structure(judged).plain
-    for space, small, walk in _looks(judged, sink, Marking({source: k}), max_markings, progress):
-        faults = _faults(space, sink, k, plain, small)
-        if walk is not None and not faults:
-            faults = [_walked(judged, walk, Marking({source: k}), Marking({sink: k}))]
-        if faults or space.complete:
-            break
-    proven = space.complete or (small is not None and small.trivial)
-    verdict: Verdict = "unsound" if faults else "sound" if proven else "unknown"
-    counted = small is None and space.complete
+    question = Question(judged, k, max_markings, progress)
+    found = next((f for f in (rung(question) for rung in LADDER) if f is not None), None)
+    if found is None:
+        found = _undecided(question)
     return Report(
         name=name or net.name,
-        verdict=verdict,
+        verdict=found.verdict,
         form=judged.form,
-        method=_method(small, walk),
-        markings=space.markings if counted else None,
-        edges=space.edges if counted else None,
-        bound=_bound(space, small),
-        notions=ALL_YES if verdict == "sound" else notions_of(space, k, plain, small),
-        faults=tuple(faults),
-        warnings=tuple(_warnings(judged, source, sink, space, plain, verdict)),
-        explored=space.markings,
+        method=found.method,
+        markings=found.markings,
+        edges=found.edges,
+        bound=found.bound,
+        notions=found.notions,
+        faults=found.faults,
+        warnings=(*question.warnings(), *found.warnings),
+        explored=found.explored,
         seconds=time.perf_counter() - began,
         net=judged,
         given=net,
+        k=k,
+        evidence=found.evidence,
     )
 
 
-def _looks(
-    net: Net, sink: str, initial: Marking, max_markings: int, progress: Progress | None
-) -> Iterator[tuple[StateSpace, Reduction | None, tuple[str, ...] | None]]:
-    """The ladder. First a short look at the state space: it decides a small net at once, and most
-    faults are near the start, where their witness is the shortest. Then the net is made smaller
-    and played at random, and more and more of the state space of what is left is looked at, as
-    long as nothing is found.
+@dataclass(frozen=True)
+class Question:
+    """A net to be judged, and what the rungs of the ladder share."""
+
+    net: Net
+    k: int
+    max_markings: int
+    progress: Progress | None
+
+    @property
+    def initial(self) -> Marking:
+        """Where it begins."""
+        return Marking({self.net.source.id: self.k})
+
+    @property
+    def final(self) -> Marking:
+        """Where it must end."""
+        return Marking({self.net.sink.id: self.k})
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What can be seen without playing."""
+        return structure(self.net)
+
+    @cached_property
+    def near(self) -> StateSpace:
+        """The markings near the start: of a small net all of them."""
+        limit = max(LEAST, SHORT_LOOK // (len(self.net.places) + 1))
+        return explore(self.net, initial=self.initial, max_markings=min(self.max_markings, limit))
+
+    @cached_property
+    def small(self) -> Reduction | None:
+        """The net made smaller; an OR-join looks at all of it, so that nothing may be changed."""
+        if any(t.join == "or" for t in self.net.transitions):
+            return None
+        return reduce_net(self.net)
+
+    @cached_property
+    def smallest(self) -> Net:
+        """What is left to be looked at."""
+        return self.net if self.small is None else self.small.net
+
+    @cached_property
+    def theorem(self) -> FreeChoice | None:
+        """What the rank theorem says, where it applies."""
+        return free_choice(self.structure)
+
+    def warnings(self) -> Iterable[str]:
+        """What is worth saying besides the verdict."""
+        source, sink = self.net.source.id, self.net.sink.id
+        off = sorted(off_the_path(self.net, source, sink, resets=True))
+        if off:
+            names = ", ".join(map(repr, off[:5])) + (" …" if len(off) > 5 else "")
+            yield f"not on a path from {source!r} to {sink!r}: {names}"
+        for joins in circles(self.net):
+            names = " and ".join(map(repr, joins))
+            yield f"OR-joins {names} lie on one circle, and may wait for each other for ever"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a rung of the ladder found out."""
+
+    verdict: Verdict
+    method: str
+    notions: Notions
+    evidence: Evidence
+    faults: tuple[Witness, ...] = ()
+    markings: int | None = None
+    edges: int | None = None
+    bound: Bound = None
+    explored: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def _sound(question: Question, method: str, evidence: Evidence, bound: Bound = None) -> Found:
+    return Found("sound", method, ALL_YES, evidence, bound=bound)
+
+
+def _short_look(question: Question) -> Found | None:
+    """Most nets are small; and of a large one most faults are near the start, where their witness
+    is the shortest.
     """
-    limit = min(max_markings, max(LEAST, SHORT_LOOK // (len(net.places) + 1)))
-    space = explore(net, initial=initial, max_markings=limit)
-    yield space, None, None
-    small = None
-    if not any(t.join == "or" for t in net.transitions):
-        small = reduce_net(net)
-        net = small.net
-    walk = walk_to_fault(net, initial, Marking({sink: initial.total}))
-    if walk is not None:
-        yield space, None, walk if small is None else small.trace(walk)
-    while limit < max_markings:
-        limit = min(max_markings, 20 * limit)
-        space = explore(net, initial=initial, max_markings=limit, progress=progress)
-        yield space, small, None
+    return _seen(question, question.near, None)
 
 
-def _walked(net: Net, trace: tuple[str, ...], initial: Marking, final: Marking) -> Witness:
-    *_, marking = replay(net, trace, initial)
-    return Witness("improper-completion" if final <= marking else "deadlock", trace, marking)
+def _block_structure(question: Question) -> Found | None:
+    tree = blocks(question.net)
+    if tree is None:
+        return None
+    return _sound(question, "block structure", Evidence(tree=tree), bound=question.k)
 
 
-ALL_YES = Notions("yes", "yes", "yes", "yes")
+def _reduction(question: Question) -> Found | None:
+    small = question.small
+    if small is None or not small.trivial:
+        return None
+    return _sound(question, "reduction", Evidence(small=small))
+
+
+def _random_walk(question: Question) -> Found | None:
+    """Deep faults are found that a search by breadth would come to last."""
+    walk = walk_to_fault(question.smallest, question.initial, question.final)
+    if walk is None:
+        return None
+    trace = walk if question.small is None else question.small.trace(walk)
+    *_, marking = replay(question.net, trace, question.initial)
+    kind: Kind = "improper-completion" if question.final <= marking else "deadlock"
+    seen = notions_of(question.near, question.k, question.structure.plain)
+    return Found(
+        "unsound",
+        "random walk" if question.small is None else "reduction and random walk",
+        replace(seen, weak="no"),
+        Evidence(),
+        (Witness(kind, trace, marking),),
+    )
+
+
+def _stubborn(question: Question) -> Found | None:
+    return _stubborn_within(question, min(FEW, question.max_markings))
+
+
+def _stubborn_within(question: Question, limit: int) -> Found | None:
+    small = question.small
+    if small is None or not stubborn.applies(small.net):
+        return None
+    reduced = stubborn.explore_stubborn(small.net, question.initial, limit)
+    faults = faults_of_reduced(reduced, question.final, small)
+    if not faults and not reduced.complete:
+        return None
+    sound = not faults
+    return Found(
+        "sound" if sound else "unsound",
+        "reduction and stubborn sets",
+        ALL_YES if sound else notions_of_reduced(reduced, question.final, small),
+        Evidence(small=small, reduced=reduced),
+        tuple(faults),
+        explored=len(reduced.states),
+    )
+
+
+def _rank_theorem(question: Question) -> Found | None:
+    theorem = question.theorem
+    if theorem is None or not theorem.sound:  # a witness is still to be looked for
+        return None
+    return _sound(question, "rank theorem", Evidence(theorem=theorem), bound=question.k)
+
+
+def _search(question: Question) -> Found | None:
+    """More and more of what is left, as long as nothing is found."""
+    limit = question.near.markings
+    while limit < question.max_markings:
+        limit = min(question.max_markings, 20 * limit)
+        found = _stubborn_within(question, min(limit, MANY))
+        if found is not None:
+            return found
+        space = explore(
+            question.smallest,
+            initial=question.initial,
+            max_markings=limit,
+            progress=question.progress,
+        )
+        found = _seen(question, space, question.small)
+        if found is not None or space.pump is not None:
+            return found
+    return None
+
+
+def _failed_theorem(question: Question) -> Found | None:
+    """The theorem says no, and nobody found a way to where it shows."""
+    theorem = question.theorem
+    if theorem is None or question.k > 1:
+        return None
+    fault = Witness("structure", (), question.initial)
+    seen = notions_of(question.near, question.k, question.structure.plain)
+    return Found("unsound", "rank theorem", seen, Evidence(theorem=theorem), (fault,))
+
+
 #: How many places times markings a short look may look at, and how many markings at least.
 SHORT_LOOK, LEAST = 50_000, 100
+#: So many markings of stubborn sets are looked at before more costly methods, and at all.
+FEW, MANY = 1_000, 100_000
+LADDER: tuple[Callable[[Question], Found | None], ...] = (
+    _short_look,
+    _block_structure,
+    _reduction,
+    _random_walk,
+    _stubborn,
+    _rank_theorem,
+    _search,
+    _failed_theorem,
+)
 
 
-def _method(small: Reduction | None, walk: tuple[str, ...] | None) -> str:
-    if walk is not None:
-        return "reduction and random walk"
-    if small is None:
-        return "state space"
-    return "reduction" if small.trivial else "reduction and state space"
+def _seen(question: Question, space: StateSpace, small: Reduction | None) -> Found | None:
+    """The verdict, if what was explored decides it."""
+    plain = question.structure.plain
+    faults = faults_of(space, question.net.sink.id, question.k, plain, small)
+    if not faults and not space.complete:
+        return None
+    counted = small is None and space.complete
+    return Found(
+        "unsound" if faults else "sound",
+        "state space" if small is None else "reduction and state space",
+        notions_of(space, question.k, plain, small) if faults else ALL_YES,
+        Evidence(small=small, space=space),
+        tuple(faults),
+        space.markings if counted else None,
+        space.edges if counted else None,
+        _bound(space, small),
+        space.markings,
+    )
 
 
 def _bound(space: StateSpace, small: Reduction | None) -> Bound:
@@ -142,133 +317,25 @@ def _bound(space: StateSpace, small: Reduction | None) -> Bound:
     return space.max_tokens_in_place if space.complete and small is None else None
 
 
-def _faults(
-    space: StateSpace, sink: str, k: int, plain: bool, small: Reduction | None
-) -> list[Witness]:
-    """What is certainly wrong in the part that was explored, the gravest first."""
-    graph = space.graph
-    ids = graph.net.transition_ids
-    ended = graph.holding(graph.net.place_index[sink], k)
-    final = exact(graph, Marking({sink: k}))
-    faults = [_grows(space, small)] if space.pump is not None and plain else []
-
-    improper = next((n for n in ended if n != final), None)
-    if improper is not None:
-        faults.append(_witness(space, small, "improper-completion", improper))
-
-    over = set(ended)
-    stuck = [n for n in graph.stuck() if n not in over]
-    if stuck:
-        faults.append(_witness(space, small, "deadlock", stuck[0]))
-
-    if space.complete:
-        circle = _closed_loop(space, graph.can_reach([*ended, *stuck]))
-        if circle:
-            entered = min(circle)
-            inside = set(circle)
-            loop = {
-                ids[t]: None
-                for n in sorted(circle)
-                for t, m in zip(graph.row_via(n), graph.row(n), strict=True)
-                if m in inside
-            }
-            round_ = _in_the_net(space, small, loop)
-            faults.append(_witness(space, small, "livelock", entered, round_))
-        alive = {ids[t] for t in graph.fired()}
-        net = space.net if small is None else small.given
-        found = alive if small is None else small.members(alive)
-        dead = tuple(t.id for t in net.transitions if t.id not in found)
-        if dead:
-            faults.append(_witness(space, small, "dead-transitions", 0, dead))
-    return faults
-
-
-def _in_the_net(
-    space: StateSpace, small: Reduction | None, transitions: Iterable[str]
-) -> tuple[str, ...]:
-    """Transitions of the explored net as those of the net that is judged."""
-    if small is None:
-        return tuple(transitions)
-    found = small.members(transitions)
-    return tuple(t.id for t in small.given.transitions if t.id in found)
-
-
-def _witness(
-    space: StateSpace,
-    small: Reduction | None,
-    kind: Kind,
-    state: int,
-    transitions: Sequence[str] = (),
-) -> Witness:
-    trace = space.trace(state)
-    if small is None:
-        return Witness(kind, trace, space.marking(state), tuple(transitions))
-    trace = small.trace(trace)
-    *_, marking = replay(small.given, trace, _begin(space))
-    return Witness(kind, trace, marking, tuple(transitions))
-
-
-def _begin(space: StateSpace) -> Marking:
-    return space.marking(0)
-
-
-def _grows(space: StateSpace, small: Reduction | None) -> Witness:
-    pump = space.pump
-    assert pump is not None
-    before, segment = pump.trace, pump.segment
-    if small is not None:
-        before, segment = small.trace(before), small.trace(segment)
-    net = space.net if small is None else small.given
-    *_, marking = replay(net, (*before, *segment), _begin(space))
-    return Witness("unbounded", (*before, *segment), marking, segment)
-
-
-def _closed_loop(space: StateSpace, free: bytearray) -> list[int]:
-    """A bottom strongly connected component among the states that are not free.
-
-    They are closed under successors, so the first component that Tarjan's algorithm completes
-    has no way out.
-    """
-    graph = space.graph
-    root = next((n for n in range(graph.count) if not free[n]), None)
-    if root is None:
-        return []
-    number = {root: 0}
-    low = {root: 0}
-    stack, work = [root], [(root, iter(graph.row(root)))]
-    while work:
-        state, successors = work[-1]
-        for successor in successors:
-            if successor not in number:
-                number[successor] = low[successor] = len(number)
-                stack.append(successor)
-                work.append((successor, iter(graph.row(successor))))
-                break
-            low[state] = min(low[state], number[successor])
-        else:
-            if low[state] == number[state]:
-                return stack[stack.index(state) :]
-            work.pop()
-            low[work[-1][0]] = min(low[work[-1][0]], low[state])
-    return []
-
-
-def _warnings(
-    net: Net, source: str, sink: str, space: StateSpace, plain: bool, verdict: Verdict
-) -> Iterable[str]:
-    """What is worth saying besides the verdict."""
-    off = sorted(off_the_path(net, source, sink, resets=True))
-    if off:
-        names = ", ".join(map(repr, off[:5])) + (" …" if len(off) > 5 else "")
-        yield f"not on a path from {source!r} to {sink!r}: {names}"
-    for joins in circles(net):
-        names = " and ".join(map(repr, joins))
-        yield f"OR-joins {names} lie on one circle, and may wait for each other for ever"
-    if space.pump is not None and not plain:
+def _undecided(question: Question) -> Found:
+    """Where every rung came to its limit."""
+    space = question.near
+    if space.pump is not None:
         grows = ", ".join(map(repr, space.pump.grows))
-        yield (
+        why = (
             f"{grows} can grow without end; with resets, inhibitors or OR-joins that alone decides "
             "nothing"
         )
-    elif verdict == "unknown":
-        yield f"stopped after {space.markings:,} markings; raise max_markings to look further"
+    else:
+        why = (
+            f"stopped after {question.max_markings:,} markings; raise max_markings to look further"
+        )
+    return Found(
+        "unknown",
+        "state space",
+        notions_of(space, question.k, question.structure.plain),
+        Evidence(space=space),
+        bound=_bound(space, None),
+        explored=space.markings,
+        warnings=(why,),
+    )
