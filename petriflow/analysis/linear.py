@@ -281,7 +281,7 @@ def state_equation(net: Net, start: Marking, goal: Marking) -> StateEquation:
       t           1
       u           1
     >>> state_equation(net, Marking("i"), Marking("o")).weights
-    {'i': -2, 'a': -1, 'o': -1}
+    {'i': 2, 'a': 1, 'o': 1}
     """
     require_net(net, "state_equation")
     index = {p.id: n for n, p in enumerate(net.places)}
@@ -296,9 +296,9 @@ def state_equation(net: Net, start: Marking, goal: Marking) -> StateEquation:
     weights: dict[str, int] = {}
     if (times := _program(equations, [], len(steps), signed=False)) is not None:
         answer = "yes"
-        for (id, _), n in zip(steps, times, strict=True):
-            if id is not None and n:
-                firings[id] = firings.get(id, Fraction(0)) + n
+        for (id, _), count in zip(steps, times, strict=True):
+            if id is not None and count:
+                firings[id] = firings.get(id, Fraction(0)) + count
     # Farkas' lemma: there are no such firings just if there are such weights
     elif (y := _program([{**needed, CONSTANT: 1}], rows, len(index), signed=True)) is not None:
         answer = "no"
