@@ -126,6 +126,7 @@ class IntGraph:
     start: array[int]
     target: array[int]
     by: array[int]
+    before: tuple[list[int], list[int]] | None = None
 
     @property
     def count(self) -> int:
@@ -189,17 +190,7 @@ class IntGraph:
     def can_reach(self, goals: Iterable[int]) -> bytearray:
         """See `Graph`."""
         count = len(self.states)
-        degree = [0] * (count + 1)
-        for successor in self.target:
-            degree[successor + 1] += 1
-        for n in range(count):
-            degree[n + 1] += degree[n]
-        sources = [0] * len(self.target)
-        fill = list(degree)
-        for state, (first, last) in enumerate(pairwise(self.start)):
-            for e in range(first, last):
-                sources[fill[self.target[e]]] = state
-                fill[self.target[e]] += 1
+        degree, sources = self._before()
         reached = bytearray(count)
         waiting = list(goals)
         for n in waiting:
@@ -212,8 +203,32 @@ class IntGraph:
                     waiting.append(m)
         return reached
 
+    def _before(self) -> tuple[list[int], list[int]]:
+        """The predecessors of state `s`, once for each edge: `sources[degree[s]:degree[s + 1]]`."""
+        if self.before is None:
+            count = len(self.states)
+            degree = [0] * (count + 1)
+            for successor in self.target:
+                degree[successor + 1] += 1
+            for n in range(count):
+                degree[n + 1] += degree[n]
+            sources = [0] * len(self.target)
+            fill = list(degree)
+            for state, (first, last) in enumerate(pairwise(self.start)):
+                for successor in self.target[first:last]:
+                    sources[fill[successor]] = state
+                    fill[successor] += 1
+            self.before = degree, sources
+        return self.before
+
     def most_tokens(self) -> tuple[int, int]:
         """See `Graph`."""
+        lanes = 0
+        for state in self.states:
+            lanes |= state
+        ones = sum(self.lane(p) for p in range(len(self.net.place_ids)))
+        if not lanes & ~ones:  # a safe net: each bit is a token
+            return int(lanes > 0), max(map(int.bit_count, self.states), default=0)
         kinds: dict[int, Literal["B", "H", "I", "Q"]] = {8: "B", 16: "H", 32: "I", 64: "Q"}
         kind = kinds.get(self.width)
         size = len(self.net.place_ids) * self.width // 8

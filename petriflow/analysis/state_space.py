@@ -47,12 +47,20 @@ class StateSpace:
     markings: int
     edges: int
     deadlocks: int
-    max_tokens_in_place: int
-    max_tokens_per_marking: int
     complete: bool
     seconds: float
     pump: Pump | None
     graph: Graph = field(repr=False)
+
+    @property
+    def max_tokens_in_place(self) -> int:
+        """The most tokens that a place holds in any marking found."""
+        return self.graph.most_tokens()[0]
+
+    @property
+    def max_tokens_per_marking(self) -> int:
+        """The most tokens that any marking found holds on all places together."""
+        return self.graph.most_tokens()[1]
 
     def marking(self, state: int) -> Marking:
         """The marking of a state, numbered in the order of discovery."""
@@ -96,14 +104,11 @@ def explore(
     compiled = compile_net(require_net(net, "explore"))
     first = compiled.vector(net.initial_marking if initial is None else initial)
     found = _explore(compiled, first, max_markings, max_memory, edges, progress)
-    in_place, in_all = found.graph.most_tokens()
     return StateSpace(
         net,
         found.graph.count,
         found.edges,
         found.deadlocks,
-        in_place,
-        in_all,
         found.complete,
         time.perf_counter() - began,
         found.pump,
@@ -280,26 +285,34 @@ def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
     ones (Dickson). The frontier is looked at whenever the number of states has doubled, so small
     nets never pay, and large ones pay in proportion.
     """
-    states = graph.states
-    seen: set[int] = set()
+    states, parent = graph.states, graph.parent
+    net = graph.net
+    # On plain arcs only a marking with more tokens in all can cover another one.
+    resets = any(row.reset or row.or_join for row in net.rows)
+    gain = [sum(n for _, n in row.produce) - sum(n for _, n in row.consume) for row in net.rows]
+    total = [0] * len(states)
+    for n in range(1, len(states)):
+        total[n] = 1 if resets else total[parent[n]] + gain[graph.parent_via[n]]
+    seen = bytearray(len(states))
     best: Pump | None = None
-    shortest = sys.maxsize
+    earliest = len(states)
     for leaf in range(frontier, len(states)):
-        path = graph.path(leaf)
-        for j in range(1, min(len(path), shortest)):
-            if path[j] in seen:  # looked at on the way to another leaf
-                continue
-            seen.add(path[j])
-            lifted = states[path[j]] | high
-            for i in range(j):
+        here = leaf
+        while here > 0 and not seen[here]:
+            seen[here] = 1
+            lifted, tokens = states[here] | high, total[here]
+            before = parent[here] if here < earliest else -1
+            while before >= 0:
                 # Markings on a path differ, so one that covers another holds more somewhere.
-                if (lifted - states[path[i]]) & high == high:
-                    pump = _pump(graph, path[: i + 1], path[i : j + 1])
+                if (resets or total[before] < tokens) and (lifted - states[before]) & high == high:
+                    path = graph.path(here)
+                    at = path.index(before)
+                    pump = _pump(graph, path[: at + 1], path[at:])
                     if pump is not None:
-                        best, shortest = pump, j
+                        best, earliest = pump, here
                         break
-            if shortest == j:
-                break
+                before = parent[before]
+            here = parent[here]
     return best
 
 

@@ -7,9 +7,9 @@ rows for numerical code. Both say what `net/firing.py` says; property tests hold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from petriflow.net.marking import Marking
@@ -73,8 +73,8 @@ class CompiledNet:
         """The arcs of each transition."""
         index = self.place_index
 
-        def weights(marking: Marking) -> Weights:
-            return tuple((index[p], w) for p, w in marking.items())
+        def weights(marking: Mapping[str, int]) -> Weights:
+            return tuple([(index[p], w) for p, w in marking.items()])
 
         watching: list[set[int]] = [set() for _ in self.place_ids]
         for t, transition in enumerate(self.net.transitions):
@@ -86,21 +86,28 @@ class CompiledNet:
         rows = []
         for transition in self.net.transitions:
             or_join = transition.join == "or"
-            consume, read = transition.consume, transition.read
-            needs = Marking({p: max(consume[p], read[p]) for p in (*consume, *read)})
+            consume, read = weights(transition.consume), weights(transition.read)
+            needs = consume
             if or_join:
                 needs = read
-            reset = tuple(index[p] for p in sorted(transition.reset))
-            touched = {index[p] for p in (*consume, *transition.produce)} | set(reset)
+            elif read:
+                most = dict(consume)
+                for p, n in read:
+                    most[p] = max(n, most.get(p, 0))
+                needs = tuple(most.items())
+            produce = weights(transition.produce)
+            reset = tuple(sorted([index[p] for p in transition.reset]))
+            touched = {p for p, _ in consume} | {p for p, _ in produce} | set(reset)
+            affects = or_joins.union(*[watching[p] for p in touched])
             rows.append(
                 Row(
-                    weights(needs),
-                    weights(consume),
-                    weights(transition.produce),
+                    needs,
+                    consume,
+                    produce,
                     weights(transition.inhibitor),
                     reset,
                     tuple(sorted(touched)),
-                    tuple(sorted(or_joins.union(*(watching[p] for p in touched)))),
+                    tuple(sorted(affects)),
                     or_join,
                 )
             )
@@ -180,7 +187,10 @@ class CompiledNet:
             tokens[p] += n
 
 
-@lru_cache(maxsize=256)
 def compile_net(net: Net) -> CompiledNet:
-    """The compiled form of a net, made once."""
-    return CompiledNet(net)
+    """The compiled form of a net, made once and kept with it."""
+    kept: CompiledNet | None = vars(net).get("_compiled")
+    if kept is None:
+        kept = CompiledNet(net)
+        object.__setattr__(net, "_compiled", kept)
+    return kept
