@@ -17,9 +17,10 @@ from warnings import warn
 
 from lxml import etree
 
-from petriflow.formats.xml import children, local, parse, text_of
+from petriflow.formats.xml import Names, children, local, parse, shown, text_in
 from petriflow.net import Marking, Net, Place, Transition, require_net
 from petriflow.net.errors import FormatError, FormatNote
+from petriflow.net.net import EMPTY
 
 NAMESPACE = "http://www.pnml.org/version-2009/grammar/pnml"
 NET_TYPE = "http://www.pnml.org/version-2009/grammar/ptnet"
@@ -29,6 +30,10 @@ KINDS = {
     "normal": "flow", "timed": "flow", "": "flow", "inhibitor": "inhibitor",
     "tapninhibitor": "inhibitor", "reset": "reset", "read": "read", "test": "read",
 }  # fmt: skip
+NUMBER = re.compile(r"(?:Default\s*,\s*)?([0-9]{1,12})")
+NODES = frozenset(
+    ("place", "transition", "arc", "inhibitorArc", "referencePlace", "referenceTransition")
+)
 KEPT = ("toolspecific", "graphics")
 
 
@@ -89,7 +94,7 @@ def _fresh(id: str, taken: set[str]) -> str:
     return id
 
 
-@dataclass
+@dataclass(slots=True)
 class _Arcs:
     """The arcs of one transition as they come."""
 
@@ -100,53 +105,66 @@ class _Arcs:
     reset: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Node:
+    """A node or an arc of the file, its children looked through once."""
+
+    element: etree._Element
+    kind: str
+    id: str
+    #: the first child of each name
+    parts: dict[str, etree._Element]
+    #: what tools say of it besides
+    kept: list[etree._Element]
+
+
 class _Reader:
     """One file on its way to a net."""
 
     def __init__(self, path: Path, root: etree._Element) -> None:
         self.path, self.root = path, root
+        self.names = Names()
+        self.found: dict[str, _Node] = {}
+        self.extras: dict[str, str] = {}
+        self.extra_size = 0
 
     def net(self) -> Net:
         if local(self.root) != "pnml":
             raise FormatError(f"{self.path}: its root is <{local(self.root)}>, not <pnml>")
         nets = children(self.root, "net")
         if len(nets) != 1:
-            names = ", ".join(repr(n.get("id", "")) for n in nets) or "none"
+            names = ", ".join(shown(n.get("id", "")) for n in nets[:9]) or "none"
             raise FormatError(f"{self.path}: one net is needed, and it holds {names}")
-        (element,) = nets
-        type = element.get("type", "").lower()
+        whole = self._node(nets[0], "net")
+        type = nets[0].get("type", "").lower()
         if any(word in type for word in ("symmetric", "hlcore", "highlevel", "hlpn", "colour")):
             raise FormatError(
                 f"{self.path}: it is a coloured net ({type}); unfold it to a place/transition net"
             )
-        found: dict[str, etree._Element] = {}
-        arcs: list[etree._Element] = []
-        for node in self._nodes(element):
-            kind = local(node)
-            if kind in ("arc", "inhibitorArc"):
+        arcs: list[_Node] = []
+        for node in self._nodes(nets[0]):
+            if node.kind in ("arc", "inhibitorArc"):
                 arcs.append(node)
                 continue
-            id = node.get("id") or ""
-            if not id.strip():
-                raise FormatError(f"{self._at(node)}: a {kind} without an id")
-            if id in found:
-                raise FormatError(f"{self._at(node)}: two nodes have the id {id!r}; rename one")
-            found[id] = node
-        self.found = found
-        places = [n for n in found.values() if local(n) == "place"]
-        initial = {n.get("id", ""): self._number(n, "initialMarking", 0) for n in places}
-        transitions = self._transitions(found, arcs)
-        declared = children(element, "name")
-        extras = {id: self._extra(node) for id, node in found.items()}
-        extras |= {"": self._extra(element)}
-        extras |= {f"{a.get('source')} → {a.get('target')}": self._extra(a) for a in arcs}
+            if not node.id.strip():
+                raise FormatError(f"{self._at(node.element)}: a {node.kind} without an id")
+            if node.id in self.found:
+                raise FormatError(
+                    f"{self._at(node.element)}: two nodes have the id {shown(node.id)}; rename one"
+                )
+            self.found[node.id] = node
+        nodes = list(self.found.values())
+        places = [node for node in nodes if node.kind == "place"]
+        for node in (whole, *nodes):
+            if node.kept:
+                self._keep(node, node.id if node is not whole else "")
         return Net(
-            (text_of(element, "name") if declared else None) or self.path.stem,
-            tuple(Place(id, label=self._name(found[id])) for id in initial),
-            transitions,
-            Marking(initial),
-            self._final(element),
-            extras={id: kept for id, kept in extras.items() if kept},
+            self._text(whole, "name") or self.path.stem,
+            tuple(Place(p.id, label=self._text(p, "name") or None) for p in places),
+            self._transitions([node for node in nodes if node.kind == "transition"], arcs),
+            Marking({p.id: self._number(p, "initialMarking", 0) for p in places}),
+            self._final(whole),
+            extras=self.extras,
         )
 
     def named(self, net: Net, name: str) -> str:
@@ -159,90 +177,112 @@ class _Reader:
         told = f"several places are named {name!r}: {', '.join(ids)}" if ids else "no such place"
         raise FormatError(f"{self.path}: {name!r}: {told}; give the id of a place")
 
-    def _nodes(self, element: etree._Element) -> Iterator[etree._Element]:
+    def _nodes(self, element: etree._Element) -> Iterator[_Node]:
         """The nodes and arcs of all pages, in the order of the file."""
-        waiting = list(reversed(element))
-        known = ("place", "transition", "arc", "inhibitorArc", "referencePlace")
+        names, waiting = self.names, list(reversed(element))
         while waiting:
-            node = waiting.pop()
-            match local(node):
-                case "page" | "module":
-                    waiting += reversed(node)
-                case kind if kind in (*known, "referenceTransition"):
-                    yield node
+            child = waiting.pop()
+            kind = names[child.tag]
+            if kind in NODES:
+                yield self._node(child, kind)
+            elif kind in ("page", "module"):
+                waiting += reversed(child)
 
-    def _at(self, node: etree._Element) -> str:
-        return f"{self.path}, line {node.sourceline}"
+    def _node(self, element: etree._Element, kind: str) -> _Node:
+        names = self.names
+        parts: dict[str, etree._Element] = {}
+        kept: list[etree._Element] = []
+        for child in element:
+            name = names[child.tag]
+            if name in KEPT:
+                kept.append(child)
+            elif name not in parts:
+                parts[name] = child
+        return _Node(element, kind, element.get("id") or "", parts, kept)
 
-    def _name(self, node: etree._Element) -> str | None:
-        return text_of(node, "name") or None
+    def _at(self, element: etree._Element) -> str:
+        return f"{self.path}, line {element.sourceline}"
 
-    def _number(self, node: etree._Element, what: str, default: int) -> int:
-        if children(node, "hlinitialMarking" if what == "initialMarking" else "hlinscription"):
-            raise FormatError(f"{self._at(node)}: {node.get('id')!r} is coloured; unfold the net")
-        text = text_of(node, what)
+    def _text(self, node: _Node, what: str) -> str | None:
+        part = node.parts.get(what)
+        return None if part is None else text_in(part, self.names)
+
+    def _number(self, node: _Node, what: str, default: int) -> int:
+        if ("hlinitialMarking" if what == "initialMarking" else "hlinscription") in node.parts:
+            raise FormatError(
+                f"{self._at(node.element)}: {shown(node.id)} is coloured; unfold the net"
+            )
+        text = self._text(node, what)
         if text is None and what == "inscription":
-            text = node.get("weight")  # TAPAAL's way
+            text = node.element.get("weight")  # TAPAAL's way
         if not text:
             return default
-        number = re.fullmatch(r"(?:Default\s*,\s*)?([0-9]{1,12})", text)
+        if len(text) == 1 and text in "0123456789":
+            return int(text)
+        number = NUMBER.fullmatch(text)
         if number is None or int(number[1]) >= TOO_MANY:
             if what == "inscription" and text.replace(" ", "") == "[0,inf)":
                 return default
-            shown = text if len(text) < 40 else text[:40] + "…"
             raise FormatError(
-                f"{self._at(node)}: the {what} of {node.get('id')!r} is {shown!r}; a whole number "
-                f"from 0 to {TOO_MANY - 1:,} is needed"
+                f"{self._at(node.element)}: the {what} of {shown(node.id)} is {shown(text)}; a "
+                f"whole number from 0 to {TOO_MANY - 1:,} is needed"
             )
         return int(number[1])
 
-    def _resolve(self, id: str, arc: etree._Element) -> etree._Element:
-        """The place or transition of an id, through references to other pages."""
-        seen = set()
+    def _end(self, arc: etree._Element, which: str) -> _Node:
+        """The place or transition that an arc names, through references to other pages."""
+        id = arc.get(which) or ""
+        seen: dict[str, None] = {}
         while True:
             node = self.found.get(id)
             if node is None or id in seen:
                 why = "refers to itself" if node is not None else "is not there"
-                raise FormatError(f"{self._at(arc)}: arc {arc.get('id')!r}: node {id!r} {why}")
-            if not local(node).startswith("reference"):
-                return node
-            seen.add(id)
-            id = node.get("ref") or ""
-
-    def _transitions(
-        self, found: dict[str, etree._Element], arcs: list[etree._Element]
-    ) -> tuple[Transition, ...]:
-        collected = {id: _Arcs() for id, node in found.items() if local(node) == "transition"}
-        for arc in arcs:
-            ends = [self._resolve(arc.get(end) or "", arc) for end in ("source", "target")]
-            kinds = [local(node) for node in ends]
-            if kinds[0] == kinds[1]:
                 raise FormatError(
-                    f"{self._at(arc)}: arc {arc.get('id')!r} leads from a {kinds[0]} to a "
-                    f"{kinds[1]}; an arc joins a place and a transition"
+                    f"{self._at(arc)}: arc {shown(arc.get('id'))}: node {shown(id)} {why}"
                 )
-            into = kinds[1] == "transition"
-            place, transition = ends if into else reversed(ends)
-            self._add(arc, collected[transition.get("id") or ""], place.get("id") or "", into)
-        return tuple(
-            Transition(
-                id,
-                None if self._silent(found[id]) else self._name(found[id]) or id,
-                Marking(a.consume),
-                Marking(a.produce),
-                Marking(a.read),
-                Marking(a.inhibitor),
-                frozenset(a.reset),
-                join="or" if self._ours(found[id], "or-join") else "and",
-                cancels=frozenset(self._ours(found[id], "cancels")),
-            )
-            for id, a in collected.items()
+            if node.kind in ("place", "transition"):
+                if seen:  # a long way through references is gone only once
+                    self.found |= dict.fromkeys(seen, node)
+                return node
+            seen[id] = None
+            id = node.element.get("ref") or ""
+
+    def _transitions(self, nodes: list[_Node], arcs: list[_Node]) -> tuple[Transition, ...]:
+        collected = {node.id: _Arcs() for node in nodes}
+        for arc in arcs:
+            element = arc.element
+            source, target = self._end(element, "source"), self._end(element, "target")
+            if source.kind == target.kind:
+                raise FormatError(
+                    f"{self._at(element)}: arc {shown(arc.id)} leads from a {source.kind} to a "
+                    f"{target.kind}; an arc joins a place and a transition"
+                )
+            if target.kind == "transition":
+                self._add(arc, collected[target.id], source.id, True)
+            else:
+                self._add(arc, collected[source.id], target.id, False)
+            if arc.kept:
+                self._keep(arc, f"{source.id} → {target.id}")
+        return tuple(self._transition(node, collected[node.id]) for node in nodes)
+
+    def _transition(self, node: _Node, arcs: _Arcs) -> Transition:
+        silent = any(c.get("activity") == "$invisible$" for c in node.kept)
+        return Transition(
+            node.id,
+            None if silent else self._text(node, "name") or node.id,
+            Marking(arcs.consume),
+            Marking(arcs.produce),
+            Marking(arcs.read) if arcs.read else EMPTY,
+            Marking(arcs.inhibitor) if arcs.inhibitor else EMPTY,
+            frozenset(arcs.reset),
+            join="or" if self._ours(node, "or-join") else "and",
+            cancels=frozenset(self._ours(node, "cancels")),
         )
 
-    def _add(self, arc: etree._Element, arcs: _Arcs, place: str, into: bool) -> None:
+    def _add(self, arc: _Node, arcs: _Arcs, place: str, into: bool) -> None:
         kind, weight = self._kind(arc), self._number(arc, "inscription", 1)
         if weight == 0 and kind != "reset":
-            note = f"{self._at(arc)}: arc {arc.get('id')!r} has weight 0, and is left out"
+            note = f"{self._at(arc.element)}: arc {shown(arc.id)} has weight 0, and is left out"
             warn(FormatNote(note), stacklevel=2)
         elif kind == "flow":
             side = arcs.consume if into else arcs.produce
@@ -255,41 +295,41 @@ class _Reader:
         else:
             arcs.read[place] = max(arcs.read.get(place, 0), weight)
 
-    def _kind(self, arc: etree._Element) -> str:
-        if local(arc) == "inhibitorArc":
+    def _kind(self, arc: _Node) -> str:
+        if arc.kind == "inhibitorArc":
             return "inhibitor"
-        told = text_of(arc, "arctype") or arc.get("type") or ""
-        told = next((c.get("value") or "" for c in children(arc, "type")), told)
-        if told.lower() not in KINDS:
+        told = arc.element.get("type") or ""
+        if "type" in arc.parts:
+            told = arc.parts["type"].get("value") or ""
+        elif "arctype" in arc.parts:
+            told = self._text(arc, "arctype") or told
+        kind = KINDS.get(told.lower())
+        if kind is None:
             raise FormatError(
-                f"{self._at(arc)}: arc {arc.get('id')!r} is of the unknown kind {told!r}; known "
-                "are normal, inhibitor, reset, read and test"
+                f"{self._at(arc.element)}: arc {shown(arc.id)} is of the unknown kind "
+                f"{shown(told)}; known are normal, inhibitor, reset, read and test"
             )
-        return KINDS[told.lower()]
+        return kind
 
-    def _silent(self, node: etree._Element) -> bool:
-        return any(c.get("activity") == "$invisible$" for c in children(node, "toolspecific"))
-
-    def _ours(self, node: etree._Element, what: str) -> list[str]:
+    def _ours(self, node: _Node, what: str) -> list[str]:
         return [
             item.get("task", "")
-            for tool in children(node, "toolspecific")
+            for tool in node.kept
             if tool.get("tool") == "petriflow"
             for item in children(tool, what)
         ]
 
-    def _final(self, element: etree._Element) -> Marking | None:
+    def _final(self, whole: _Node) -> Marking | None:
         """pm4py's final marking; of several the first."""
         found = []
-        for marking in (m for f in children(element, "finalmarkings") for m in f):
+        for marking in (m for f in children(whole.element, "finalmarkings") for m in f):
             tokens: dict[str, int] = {}
             for place in children(marking, "place"):
-                node = self._resolve(place.get("idref") or "", place)
+                node = self._end(place, "idref")
                 text = "".join(place.itertext()).strip() or "1"
                 if not re.fullmatch(r"[0-9]{1,9}", text):
-                    raise FormatError(f"{self._at(place)}: the final marking says {text[:40]!r}")
-                id = node.get("id") or ""
-                tokens[id] = tokens.get(id, 0) + int(text)
+                    raise FormatError(f"{self._at(place)}: the final marking says {shown(text)}")
+                tokens[node.id] = tokens.get(node.id, 0) + int(text)
             if any(tokens.values()):
                 found.append(Marking(tokens))
         if len(found) > 1:
@@ -300,16 +340,15 @@ class _Reader:
             warn(FormatNote(note), stacklevel=2)
         return found[0] if found else None
 
-    def _extra(self, node: etree._Element) -> str:
-        """What tools say of a node besides; what we have read of it is not among that."""
-        kept = [
-            child
-            for child in node
-            if local(child) in KEPT
-            and child.get("tool") != "petriflow"
-            and child.get("activity") != "$invisible$"
-        ]
-        return "".join(etree.tostring(child, encoding="unicode", with_tail=False) for child in kept)
+    def _keep(self, node: _Node, id: str) -> None:
+        """Keep what tools say of a node besides; what we have read of it is not among that."""
+        kept = "".join(
+            etree.tostring(child, encoding="unicode", with_tail=False)
+            for child in node.kept
+            if child.get("tool") != "petriflow" and child.get("activity") != "$invisible$"
+        )
+        if kept:
+            self.extras[id] = kept
 
 
 # -- writing --------------------------------------------------------------------------------------

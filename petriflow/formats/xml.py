@@ -35,6 +35,7 @@ def parse(file: str | os.PathLike[str], *, recover: bool = False) -> etree._Elem
         no_network=True,
         load_dtd=False,
         huge_tree=False,
+        collect_ids=False,
         recover=recover,
         remove_comments=True,
         remove_pis=True,
@@ -66,9 +67,28 @@ def children(element: etree._Element, name: str) -> list[etree._Element]:
     return [child for child in element if local(child) == name]
 
 
-def text_of(element: etree._Element, name: str) -> str | None:
-    """The text of the first child of this name, with its own `<text>` or `<value>` looked into."""
-    for child in children(element, name):
-        inner = [*children(child, "text"), *children(child, "value")]
-        return "".join((inner[0] if inner else child).itertext()).strip()
-    return None
+class Names(dict[object, str]):
+    """The names of tags without their namespaces, each cut only once: `local` for many elements."""
+
+    def __missing__(self, tag: object) -> str:
+        name = self[tag] = tag.rpartition("}")[2] if isinstance(tag, str) else ""
+        return name
+
+
+def text_in(element: etree._Element, names: Names) -> str:
+    """The text of an element, or of its first `<text>`, or else `<value>`, if it has one."""
+    inner = element
+    for child in element:
+        name = names[child.tag]
+        if name == "text":
+            inner = child
+            break
+        if name == "value" and inner is element:
+            inner = child
+    text = "".join(inner.itertext()) if len(inner) else inner.text or ""
+    return text.strip()
+
+
+def shown(text: str | None) -> str:
+    """A name as an error tells it: quoted, and cut where it is very long."""
+    return repr(text if text is None or len(text) <= 60 else text[:60] + "…")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 
 from petriflow.net.errors import NetError, NotEnoughTokens
 
@@ -41,7 +41,7 @@ class Marking(Mapping[str, int]):
         else:
             for place in tokens:
                 counts[place] = counts.get(place, 0) + 1
-        self._tokens = dict(sorted(counts.items()))
+        self._tokens = dict(sorted(counts.items())) if len(counts) > 1 else counts
         self._hash: int | None = None
 
     def __getitem__(self, place: str) -> int:
@@ -55,6 +55,19 @@ class Marking(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(self._tokens)
+
+    # the views of Mapping would ask this class for each place and its number
+    def keys(self) -> KeysView[str]:
+        """The places with tokens, as a view."""
+        return self._tokens.keys()
+
+    def values(self) -> ValuesView[int]:
+        """The numbers of tokens, as a view."""
+        return self._tokens.values()
+
+    def items(self) -> ItemsView[str, int]:
+        """The places with their numbers of tokens, as a view."""
+        return self._tokens.items()
 
     @property
     def total(self) -> int:

@@ -119,10 +119,12 @@ class Net:
                 raise NetError(f"net {self.name!r}: two nodes are named {node.id!r}; rename one")
             index[node.id] = node
         object.__setattr__(self, "_index", index)
+        places = {p.id for p in self.places}
         for t in self.transitions:
-            for kind, place, _ in t.arcs():
-                if not isinstance(index.get(place), Place):
-                    raise self._no_place(place, f"the {kind} arc of transition {t.id!r}")
+            touched = (t.consume.keys(), t.produce.keys(), t.read.keys(), t.inhibitor.keys())
+            if not (all(keys <= places for keys in touched) and t.reset <= places):
+                kind, place = next((kind, p) for kind, p, _ in t.arcs() if p not in places)
+                raise self._no_place(place, f"the {kind} arc of transition {t.id!r}")
             if t.join == "or" and (not t.silent or any(w > 1 for w in t.consume.values())):
                 raise NetError(
                     f"net {self.name!r}: OR-join {t.id!r} must be silent, with arcs of weight 1; "
@@ -137,7 +139,7 @@ class Net:
                     )
         for what, marking in (("initial", self.initial), ("final", self.final or EMPTY)):
             for place in marking:
-                if not isinstance(index.get(place), Place):
+                if place not in places:
                     raise self._no_place(place, f"the {what} marking")
         for t in self.transitions:
             for place in t.reset & frozenset(self.final or ()):
