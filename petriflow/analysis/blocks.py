@@ -112,9 +112,7 @@ class BlockTree:
         return data
 
     def __str__(self) -> str:
-        tasks = sum(self._name(t.id) is not None for t in self.net.transitions)
-        title = f"{self.net.name}: block-structured, {tasks} task{'s' * (tasks != 1)}"
-        return "\n".join([title, *self._lines()])
+        return "\n".join([f"{self.net.name}: block-structured", *self._lines()])
 
     def __repr__(self) -> str:
         return f"<BlockTree of {self.net!r}>"
@@ -126,8 +124,10 @@ class BlockTree:
         return f"<pre>{escape(str(self))}</pre>"
 
     def _name(self, id: str) -> str | None:
-        """What people call a transition; nothing if it is routing or just the end of a task."""
+        """What people call a transition; nothing if it is routing, or but the end of a task."""
         t = self.net.transition(id)
+        if t.origin is not None and t.origin.role == "happens":
+            return t.origin.path.rpartition("/")[2]
         ends = self.net.form == "expanded" and t.origin is not None and t.origin.role == "complete"
         return None if ends else t.label
 
@@ -154,11 +154,11 @@ class BlockTree:
                 case Step(id):
                     below = [(depth, dash, self._name(id))]
                 case Either(alternatives):
-                    below = [(depth, dash, "one of"), *((depth + 1, True, a) for a in alternatives)]
+                    below = [(depth, dash, "one of"), *((depth + 2, True, a) for a in alternatives)]
                 case Together(split, branches, join):
                     name = self._name(split)
                     below = [(depth, dash, name), (depth, dash and name is None, "all of")]
-                    below += ((depth + 1, True, branch) for branch in branches)
+                    below += ((depth + 2, True, branch) for branch in branches)
                     below.append((depth, False, self._name(join)))
                 case Loop(body, redo):
                     works, between = self._shown(body), self._shown(redo)
@@ -187,7 +187,7 @@ def blocks(net: Net) -> BlockTree | None:
     >>> def bill(case): ...
     >>> def ship(case): ...
     >>> print(blocks(sequence(parallel(pick, bill), ship, name="order").net))
-    order: block-structured, 3 tasks
+    order: block-structured
       all of
         - pick
         - bill
@@ -280,15 +280,23 @@ class _Builder:
         for n, t in enumerate(self.net.transitions):
             ends = []
             for arcs, (count, total) in ((t.consume, taken), (t.produce, made)):
-                size = len(arcs)
-                if size == 0 or arcs.total != size:
-                    return False
-                for id in arcs.keys():  # noqa: SIM118 - the view is a fast one
+                for id, weight in arcs.items():
+                    if weight != 1:
+                        return False
                     p = number[id]
                     count[p] += 1
                     total[p] += n
+                size = len(arcs)
                 ends.append(p if size == 1 else -size)
-            if max(ends) < 0 or t.read or t.inhibitor or t.reset or t.join == "or":
+            if (
+                not t.consume
+                or not t.produce
+                or max(ends) < 0
+                or t.read
+                or t.inhibitor
+                or t.reset
+                or t.join == "or"
+            ):
                 return False
             self.origin.append(ends[0])
             self.target.append(ends[1])
