@@ -1,4 +1,4 @@
-"""The command line: `petriflow verify | explore | draw | run TARGET`.
+"""The command line: `petriflow verify | explore | check | draw | run TARGET`.
 
 Exit codes: 0 well, 1 unsound or not completed, 2 bad input, 3 unknown or waiting, 130 interrupted.
 On 2 the message goes to stderr and nothing to stdout. Heavy parts are imported by the command that
@@ -25,7 +25,13 @@ from rich.console import Console
 
 from petriflow.formats.target import Model, load_target
 from petriflow.net import Net
-from petriflow.net.errors import DefinitionError, FormatNote, PetriflowError, StoreError
+from petriflow.net.errors import (
+    DefinitionError,
+    FormatError,
+    FormatNote,
+    PetriflowError,
+    StoreError,
+)
 from petriflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -149,6 +155,45 @@ def explore(
             f"{count:,}" if isinstance(count, int) and not isinstance(count, bool) else str(count)
         )
         screen.print(f"  {what.replace('_', ' '):24}{said:>14}")
+
+
+@app.command()
+def check(
+    certificate: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A certificate, as `verify --certificate FILE` writes it.",
+            show_default=False,
+        ),
+    ],
+    target: Target,
+    as_json: AsJson = False,
+    source: Source = None,
+    sink: Sink = None,
+    close: Close = False,
+) -> None:
+    """Does a **certificate** prove its verdict? Checked by small, slow code of its own.
+
+    Exit code 0 it does, 1 it does not, 3 there is nothing to check.
+    Example: `petriflow check order.json models/order.py`
+    """
+    from petriflow.analysis.check import check_certificate
+
+    try:
+        claim = json.loads(certificate.read_bytes())
+    except OSError as error:
+        raise DefinitionError(f"{certificate}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{certificate} is no certificate, as it is no JSON: {error}") from None
+    model = _load(target, source, sink, close)
+    checked = check_certificate(claim, _net(model))
+    if as_json:
+        _print_json({"name": model.name, "holds": checked.holds, "sentence": checked.sentence})
+    else:
+        style = {"yes": "green", "no": "red", "unknown": "yellow"}[checked.holds]
+        screen.print(checked.sentence, style=f"bold {style}", markup=False, soft_wrap=True)
+    raise typer.Exit({"yes": 0, "no": 1, "unknown": 3}[checked.holds])
 
 
 @app.command()
