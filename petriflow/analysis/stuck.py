@@ -1,0 +1,396 @@
+"""Why a case is stuck: what a step waits for, and the firing after which it cannot come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from petriflow.analysis.cause import EMPTY, Diagnosis, feeders, names, reaches, upper
+from petriflow.analysis.history import History, Token
+from petriflow.analysis.words import choice, named, needs, spot, step, steps, waiting
+from petriflow.net import Marking, Net, Transition
+
+
+def deadlock(net: Net, past: History, marking: Marking) -> Diagnosis:
+    """Why nothing can happen in this marking."""
+    found = why_waiting(net, past, marking, past.tokens)
+    if found is not None:
+        return replace(found, left_over=marking)
+    for t in waiting(net, marking):
+        stops = [p for p, most in t.inhibitor.items() if marking[p] >= most]
+        if needs(t) <= marking and stops:
+            return Diagnosis(
+                "blocked",
+                (
+                    f"{upper(step(net, t.id))} may happen only while there is less on "
+                    f"{names(net, stops)}, and nothing takes anything away from there any more.",
+                ),
+                f"let {names(net, stops)} be emptied before {step(net, t.id)} is due.",
+                join=t.id,
+                left_over=marking,
+            )
+    if marking:
+        return replace(never_emptied(net, past, past.tokens[-1]), left_over=marking)
+    last = past.firings[-1].transition if past.firings else None
+    who = step(net, last.id) if last else "the net"
+    return Diagnosis(
+        "vanished",
+        (f"{upper(who)} is the last that happens, and hands on to nothing.",),
+        f"let {who} lead on to what comes next, or to the end.",
+        split=last.id if last else None,
+    )
+
+
+def never_emptied(net: Net, past: History, token: Token) -> Diagnosis:
+    """Nothing takes a token away for good."""
+    place, takers = token.place, net.consumers[token.place]
+    what = spot(net, net.place(place))
+    maker = past.firings[token.maker].transition.id if token.maker >= 0 else None
+    comes = f" It comes from {step(net, maker)}." if maker else ""
+    if not takers:
+        why = f"Nothing takes away what lies on {what}.{comes}"
+        remedy = f"let the step that should use {what} take it, or do not bring it there."
+    elif all(place in t.produce for t in takers):
+        why = f"Whoever takes what lies on {what} puts it back, and nothing takes it for good."
+        remedy = f"let the step that ends the work take {what} away."
+    else:
+        why = f"The case ends without waiting for what lies on {what}.{comes}"
+        remedy = "let the end wait for it, or withdraw it when the case goes on without it."
+    return Diagnosis("never-emptied", (why,), remedy, split=maker, join=place)
+
+
+def why_waiting(
+    net: Net, past: History, marking: Marking, carriers: Sequence[Token]
+) -> Diagnosis | None:
+    """Why nothing of what waits in this marking can ever go on."""
+    return (
+        _first(_stuck(net, past, marking, carriers))
+        or _circle(net, past, marking)
+        or _first(_stuck(net, past, marking, carriers, alone=True))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A step that has something at the places `arrived`, by the tokens `there`, and can never get
+    what it needs on `place`; `before` says how many steps away from there a place is.
+    """
+
+    net: Net
+    past: History
+    marking: Marking
+    joining: Transition
+    place: str
+    before: dict[str, int]
+    arrived: tuple[str, ...]
+    there: tuple[Token, ...]
+
+    @property
+    def who(self) -> str:
+        return step(self.net, self.joining.id)
+
+    @property
+    def where(self) -> str:
+        return named(self.net, self.place)
+
+    @property
+    def lost(self) -> int | None:
+        """The firing after which nothing could come to the place any more."""
+        return None if self.marking[self.place] else self.past.last(self.before)
+
+    @property
+    def common(self) -> bool:
+        """Whether what is there and what is missing depend on that firing alike."""
+        lost = self.lost
+        return lost is not None and any(self.past.descends(c, lost) for c in self.there)
+
+
+def _stuck(
+    net: Net, past: History, marking: Marking, carriers: Sequence[Token], *, alone: bool = False
+) -> list[_Wait]:
+    """The steps that have some of what they need and can never get the rest, in this marking.
+
+    Those that wait only for others that wait are left out; with `alone`, they are all told, as if
+    nothing that waits could ever go on. `carriers` are the tokens that lie there, or come there.
+    """
+    found = []
+    stand = waiting(net, marking)
+    for t in stand:
+        need = needs(t) if t.join == "and" else EMPTY
+        arrived = tuple(p for p in need if p in marking)
+        there = tuple(c for c in carriers if c.place in arrived) or tuple(carriers)
+        for place, count in need.items():
+            if marking[place] < count:
+                before = feeders(net, place, stand if alone else (t,))
+                if not any(p in before for p in marking if p != place):
+                    found.append(_Wait(net, past, marking, t, place, before, arrived, there))
+    return found
+
+
+def _first(waits: Sequence[_Wait]) -> Diagnosis | None:
+    """The wait that says the most: where one choice decides what comes and what does not, and
+    then where it was last lost.
+    """
+    if not waits:
+        return None
+    wait = max(waits, key=lambda w: (w.common, -1 if w.lost is None else w.lost))
+    lost = wait.lost
+    cause = _too_few(wait) if lost is None else _lost(wait, lost, waits)
+    need, marking = needs(wait.joining), wait.marking
+    missing = Marking({p: n - marking[p] for p, n in need.items() if marking[p] < n})
+    return replace(cause, join=wait.joining.id, missing=missing)
+
+
+def _too_few(wait: _Wait) -> Diagnosis:
+    net, who, where = wait.net, wait.who, wait.where
+    makers = net.producers[wait.place]
+    if not wait.marking[wait.place]:
+        if makers:
+            why = f"which only {steps(net, makers)} brings, after {who} itself"
+            remedy = (
+                f"let {who} begin the first time without it: let the way in and the way back meet "
+                f"in a simple merge before {who} (structured_loop)."
+            )
+        else:
+            why = "and nothing ever brings anything there"
+            remedy = f"let the step that must come before {who} lead there, or take the arc away."
+        return Diagnosis(
+            "never-brought",
+            (f"{upper(who)} waits for {where}, {why}.",),
+            remedy,
+            also=tuple(m.id for m in makers),
+        )
+    maker = max((c.maker for c in wait.there if c.place == wait.place), default=-1)
+    source = wait.past.firings[maker].transition.id if maker >= 0 else None
+    return Diagnosis(
+        "too-few",
+        (
+            f"{upper(who)} waits for {needs(wait.joining)[wait.place]} tokens on {where}, and "
+            f"only {wait.marking[wait.place]} can come there"
+            f"{' by ' + step(net, source) if source else ''}.",
+        ),
+        f"let as many come as {who} waits for (thread_split and thread_merge of one number), or "
+        "let it wait for fewer.",
+        split=source,
+    )
+
+
+def _lost(wait: _Wait, lost: int, waits: Sequence[_Wait]) -> Diagnosis:
+    """Why the firing after which nothing could come to the place any more is at fault."""
+    net, past, place, who, where = wait.net, wait.past, wait.place, wait.who, wait.where
+    firing = past.firings[lost]
+    gone, by = firing.transition, step(net, firing.transition.id)
+    if gone is wait.joining:
+        return _again(wait, lost)
+    taken = [token for token in firing.taken if token.place in wait.before]
+    if not taken:
+        emptied = next(token.place for token in firing.emptied if token.place in wait.before)
+        return Diagnosis(
+            "withdrawn-too-much",
+            (
+                f"{upper(by)} withdraws the work at {named(net, emptied)}, and {who} still waits "
+                "for what would have come of it.",
+            ),
+            f"let {by} withdraw only what nobody waits for, or go on by a way around {who} "
+            "(cancel_region).",
+            split=gone.id,
+        )
+    token = min(taken, key=lambda token: wait.before[token.place])
+    at = token.place
+    if at == place and len(firing.taken) > 1:
+        return Diagnosis(
+            "not-given-back",
+            (f"{upper(by)} takes what lies on {where} and never gives it back; {who} needs it.",),
+            f"let what comes after {by} give it back (critical_section takes and gives).",
+            split=gone.id,
+        )
+    others = [
+        u
+        for u in net.consumers[at]
+        if u is not gone and (u is wait.joining or any(p in wait.before for p in u.produce))
+    ]
+    also = (gone.id, *(u.id for u in others))
+    chosen, only = choice(net, at), steps(net, others, " or ")
+    after = f"after {by} nothing can come to {where} any more, where only {only} leads"
+    if at == place:
+        after = f"{by} took what {who} needs on {where}"
+    if wait.common and at != place:
+        if all(reaches(net, u.produce, wait.arrived, at) for u in others):
+            return Diagnosis(
+                "branch-entered",
+                (
+                    f"{upper(who)} waits for more than one thing. By {only} all of it can come, "
+                    f"but {by} leads to a part of it only: nothing comes to {where} any more.",
+                ),
+                f"let the way by {by} bring something to {where} as well, or lead it to after "
+                f"{who}.",
+                split=at,
+                also=also,
+            )
+        return Diagnosis(
+            "exclusive-split-parallel-join",
+            (f"{upper(chosen)} takes one way only, and {who} waits for more than one: {after}.",),
+            f"let the ways meet in a simple merge instead of {who} (exclusive_choice), or make "
+            f"{chosen} a parallel split, so that all of them are taken (parallel).",
+            split=at,
+            also=also,
+        )
+    earlier = _earlier(wait, at) if at == place else None
+    if earlier is not None:
+        first, way = earlier
+        return Diagnosis(
+            "independent-choices",
+            (
+                f"{upper(choice(net, first))} took {step(net, way)}, so that something comes for "
+                f"{who}; but {chosen} is made anew, and took {by} instead of {who}. Nothing asks "
+                "whether the two agree.",
+            ),
+            "let the second choice follow the first (a variable, or a place that remembers it), "
+            "or choose once and keep the ways apart.",
+            split=first,
+            also=(at, way, gone.id),
+        )
+    parts = max((n for c in wait.there if (n := past.parted(c, token)) is not None), default=None)
+    split = past.firings[parts].transition.id if parts is not None else None
+    opened = f"{step(net, split)} starts branches" if split else "there are branches"
+    rival = _rival(wait, lost, waits)
+    if rival is not None:
+        return Diagnosis(
+            "independent-choices",
+            (
+                f"{upper(opened)} that choose each for itself: {chosen} took {by}, and "
+                f"{choice(net, rival)} took a way that does not go with it. {upper(who)} waits "
+                f"in vain: {after}.",
+            ),
+            "choose once, before the branches part, or let the second choice look at the first "
+            "(a variable, or a place that remembers it).",
+            split=split or at,
+            also=(at, rival, gone.id),
+        )
+    return Diagnosis(
+        "branch-left",
+        (f"{upper(opened)} that {who} waits for, but one of them is left at {chosen}: {after}.",),
+        f"let the way by {by} come back into its branch before {who}; or start the other branches "
+        "only when they are needed, or withdraw them when it is taken (cancel_region).",
+        split=split or at,
+        also=(at, *also),
+    )
+
+
+def _again(wait: _Wait, lost: int) -> Diagnosis:
+    """The join has happened before, and has used up what it waits for now."""
+    net, past, who = wait.net, wait.past, wait.who
+    line = [f for c in wait.there if past.descends(c, lost) for _, f in past.line(c, lost)]
+    turns = [
+        (x.place, f.transition.id) for f in line for x in f.taken if len(net.consumers[x.place]) > 1
+    ]
+    if turns:
+        at, back = turns[-1]
+        return Diagnosis(
+            "branch-entered",
+            (
+                f"{upper(who)} waits for several branches, but the way back by "
+                f"{step(net, back)} leads into only some of them: nothing comes to {wait.where} "
+                "a second time.",
+            ),
+            f"let {step(net, back)} lead back to before the branches part, so that all of them "
+            "begin again.",
+            split=at,
+            also=(back,),
+        )
+    return Diagnosis(
+        "too-many",
+        (
+            f"{upper(who)} needs one of each, but more comes to {names(net, wait.arrived)} than "
+            f"to {wait.where}.",
+        ),
+        f"let each branch before {who} bring just one for each time that it happens.",
+    )
+
+
+def _rival(wait: _Wait, lost: int, waits: Sequence[_Wait]) -> str | None:
+    """A choice in another branch that decided otherwise: another step waits for its other way."""
+    past = wait.past
+    chosen = {x.place for c in wait.there for x in past.firings[c.maker].taken if c.maker >= 0}
+    for other in waits:
+        if other.joining is not wait.joining and any(past.descends(c, lost) for c in other.there):
+            for place in other.before:
+                if place in chosen and len(wait.net.consumers[place]) > 1:
+                    return place
+    return None
+
+
+def _earlier(wait: _Wait, at: str) -> tuple[str, str] | None:
+    """The last choice that brought something for a step, where another way would not have."""
+    net, past = wait.net, wait.past
+    for c in wait.there:
+        for n in range(c.maker, -1, -1):
+            firing = past.firings[n]
+            if not past.descends(c, n):
+                continue
+            for x in firing.taken:
+                others = [u for u in net.consumers[x.place] if u is not firing.transition]
+                if x.place != at and any(
+                    not reaches(net, u.produce, wait.arrived, x.place) for u in others
+                ):
+                    return x.place, firing.transition.id
+    return None
+
+
+def _circle(net: Net, past: History, marking: Marking) -> Diagnosis | None:
+    """Steps of which each waits for what only comes after another."""
+    waits: dict[str, tuple[str, Transition]] = {}
+    stand = waiting(net, marking)
+    for t in stand:
+        lacks = [p for p, n in needs(t).items() if marking[p] < n]
+        for place in lacks:
+            before = feeders(net, place, (t,))
+            ahead = next(
+                (
+                    u
+                    for u in stand
+                    if u is not t and any(p in before for p in marking.keys() & needs(u).keys())
+                ),
+                None,
+            )
+            if ahead is not None:
+                waits[t.id] = (place, ahead)
+                break
+    seen: list[str] = []
+    here = next(iter(waits), None)
+    while here in waits and here not in seen:
+        seen.append(here)
+        here = waits[here][1].id
+    if here not in seen:
+        return None
+    round_ = seen[seen.index(here) :]
+    places = [waits[id][0] for id in round_]
+    sentences = []
+    locks = True
+    for id in round_:
+        place, ahead = waits[id]
+        taker = past.last({place})
+        holds = taker is not None and any(
+            c.place in needs(ahead) and past.descends(c, taker) for c in past.tokens
+        )
+        locks = locks and holds
+        why = (
+            f"which {step(net, past.firings[taker].transition.id)} has taken"
+            if holds and taker is not None
+            else f"which comes only after {step(net, ahead.id)}"
+        )
+        sentences.append(f"{upper(step(net, id))} waits for {named(net, place)}, {why}.")
+    joins = any(net.transition(id).join == "or" for id in round_)
+    if not locks and not joins:
+        return None
+    return Diagnosis(
+        "circular-wait",
+        (*sentences, "Each waits for the other, for ever."),
+        "take what both need in the same order everywhere, or all of it in one step."
+        if locks
+        else "take one of the OR-joins out of the circle.",
+        split=None,
+        join=round_[0],
+        missing=Marking(places),
+        also=tuple(round_),
+    )
