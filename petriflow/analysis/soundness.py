@@ -268,7 +268,7 @@ def _search(question: Question) -> Found | None:
 def _failed_theorem(question: Question) -> Found | None:
     """The theorem says no, and nobody found a way to where it shows."""
     theorem = question.theorem
-    if theorem is None or question.k > 1:
+    if theorem is None or theorem.sound or question.k > 1:
         return None
     fault = Witness("structure", (), question.initial)
     seen = notions_of(question.near, question.k, question.structure.plain)
