@@ -55,6 +55,7 @@ DOORS = {
     "workflow.workflow:Workflow._repr_mimebundle_": {"drawing"},
     "net.net:Net._repr_mimebundle_": {"drawing"},
     "analysis.report:Report._picture": {"drawing"},
+    "analysis.logic:Answer._picture": {"drawing"},
     "cli:_version": {""},
 }
 

@@ -6,6 +6,7 @@
 * the data of a case: `VariableError`, `VariableConflict`, `NoBranchEnabled`
 * the author of a task body: `TaskError`
 * whoever runs an engine: `NotProvenSound`, `StoreError`, `UnknownCase`
+* whoever asks about a net: `QueryError`
 * whoever draws: `DrawingError`
 
 A message names the element, says what is wrong and what to do. Verdicts are values, never errors.
@@ -90,6 +91,10 @@ class UnknownCase(PetriflowError, KeyError):
     """No case of this id is in the store."""
 
     __str__ = Exception.__str__  # KeyError would print the message's repr
+
+
+class QueryError(PetriflowError):
+    """A query about a net cannot be read, or names something that the net does not have."""
 
 
 class DrawingError(PetriflowError):
