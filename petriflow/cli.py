@@ -1,4 +1,4 @@
-"""The command line: `petriflow verify | explore | check | draw | run TARGET`.
+"""The command line: `petriflow verify | explore | ask | check | draw | run TARGET`.
 
 Exit codes: 0 well, 1 unsound or not completed, 2 bad input, 3 unknown or waiting, 130 interrupted.
 On 2 the message goes to stderr and nothing to stdout. Heavy parts are imported by the command that
@@ -194,6 +194,52 @@ def check(
         style = {"yes": "green", "no": "red", "unknown": "yellow"}[checked.holds]
         screen.print(checked.sentence, style=f"bold {style}", markup=False, soft_wrap=True)
     raise typer.Exit({"yes": 0, "no": 1, "unknown": 3}[checked.holds])
+
+
+@app.command()
+def ask(
+    target: Target,
+    query: Annotated[
+        str,
+        typer.Argument(
+            metavar="QUERY",
+            help="A formula about the markings: `EF (paid and not shipped)`, `AG (paid -> AF "
+            "shipped)`, `AF completed`, `mutex(a, b)`.",
+            show_default=False,
+        ),
+    ],
+    as_json: AsJson = False,
+    form: FormOption = None,
+    max_markings: Most = 1_000_000,
+    source: Source = None,
+    sink: Sink = None,
+    close: Close = False,
+) -> None:
+    """Can this **happen**, must it, or never? The answer comes with a way that shows it.
+
+    Exit code 0 yes, 1 no, 3 unknown. Example: `petriflow ask models/order.py "AF completed"`
+    """
+    from petriflow.analysis import logic
+
+    model = _load(target, source, sink, close)
+    with _counting("markings") as progress:
+        answer = logic.ask(
+            _net(model),
+            query,
+            form=_form(model, form),
+            name=model.name,
+            max_markings=max_markings,
+            progress=progress,
+        )
+    if as_json:
+        _print_json(answer.to_json())
+    else:
+        style = {"yes": "green", "no": "red", "unknown": "yellow"}[answer.verdict]
+        first, *rest = str(answer).split("\n")
+        screen.print(first, style=f"bold {style}", markup=False, soft_wrap=True)
+        for line in rest:
+            screen.print(line, markup=False, soft_wrap=True)
+    raise typer.Exit({"yes": 0, "no": 1, "unknown": 3}[answer.verdict])
 
 
 @app.command()
