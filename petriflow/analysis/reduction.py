@@ -69,7 +69,8 @@ class Reduction:
             return False
         (t,) = self.net.transitions
         source, sink = self.net.source.id, self.net.sink.id
-        return t.consume == Marking(source) and t.produce == Marking(sink) and not t.read
+        special = t.read or t.inhibitor or t.reset
+        return t.consume == Marking(source) and t.produce == Marking(sink) and not special
 
     def trace(self, trace: Iterable[str]) -> tuple[str, ...]:
         """The firing sequence of the given net that a sequence of the small one stands for."""

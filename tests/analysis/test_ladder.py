@@ -96,8 +96,7 @@ def test_the_rank_theorem_agrees_with_exploration(net: Net, k: int) -> None:
     sound = (
         can_reach(graph, {end}) == graph.keys()
         and not any(end < m for m in graph)
-        and {t for firings in graph.values() for t, _ in firings}
-        == {t.id for t in net.transitions}
+        and {t for firings in graph.values() for t, _ in firings} == {t.id for t in net.transitions}
     )
     if k == 1 or found.sound:
         assert found.sound == sound
@@ -197,7 +196,9 @@ def test_a_loop_in_many_concurrent_branches_is_told_by_the_smaller_net() -> None
     net = branches(12, 4)
     builder.places(*(f"x{p.id}" for p in net.places))
     for t in net.transitions:
-        builder.transition(f"x{t.id}", *([f"x{p}" for p in side] for side in (t.consume, t.produce)))
+        builder.transition(
+            f"x{t.id}", *([f"x{p}" for p in side] for side in (t.consume, t.produce))
+        )
     builder.transition("fork", "good", "xi").transition("end", "xo", "o")
     report = verify(builder.final("o").done())
     assert report.verdict == "unsound"
