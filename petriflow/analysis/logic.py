@@ -214,7 +214,7 @@ FIRST, TIMES, ENDLESS = 2_000, 20, 100_000
 def _looks(net: Net, most: int, edges: bool, progress: Progress | None) -> Iterator[_Look]:
     """Larger and larger parts of the state space, up to all of it or the limit."""
     limit = 0
-    while limit < most:
+    while True:
         limit = min(most, TIMES * limit or FIRST)
         space = explore(net, max_markings=limit, edges=edges, progress=progress)
         note = f"stopped after {space.markings:,} markings; raise max_markings to look further"
@@ -222,11 +222,10 @@ def _looks(net: Net, most: int, edges: bool, progress: Progress | None) -> Itera
             grows = ", ".join(map(repr, space.pump.grows))
             note = f"{grows} can grow without end, so not every marking can be looked at"
         yield _Look(space.graph, space.complete, note)
-        if space.complete:
-            return
         if space.pump is not None:
             # Exploration has stopped early, since soundness is decided; a question may not be.
             yield _Look(_further(compile_net(net), min(most, ENDLESS)), False, note)
+        if space.complete or space.pump is not None or limit >= most:
             return
 
 

@@ -13,7 +13,7 @@ from petriflow.analysis import logic, state_space
 from petriflow.analysis.compiled_space import explore_compiled
 from petriflow.analysis.fixpoints import Checker, first_with
 from petriflow.analysis.formula import read_query
-from petriflow.analysis.logic import Trail, ask
+from petriflow.analysis.logic import Answer, Trail, ask
 from petriflow.net import Marking, Net, compile_net, enabled, replay
 from petriflow.net.errors import DefinitionError, WorkflowNetError
 from petriflow.patterns import exclusive_choice, parallel, sequence, when
@@ -415,7 +415,9 @@ def test_a_hit_ends_the_exploration() -> None:
     answer = ask(net, "AG s0/a.in == 0")  # 5**12 markings in all
     assert answer.verdict == "no"
     assert answer.explored < 5_000
-    assert ask(net, "EF completed", max_markings=1_000).verdict == "unknown"
+    for most in (1_000, 1, 0):
+        assert ask(net, "EF completed", max_markings=most).verdict == "unknown"
+        assert ask(net, "AF completed", max_markings=most).verdict == "unknown"
 
 
 @pytest.mark.slow
@@ -446,6 +448,44 @@ def test_a_large_space_has_the_same_answers_in_its_packed_form() -> None:
         assert bool(holds.surely[0]) == bool(reachable)
         inner = formula.part  # type: ignore[union-attr]
         assert (first_with(graph, inner, True) is not None) == bool(reachable)
+
+
+@pytest.mark.parametrize(
+    ("query", "verdict"),
+    [
+        ("EX " * 98 + "p", "yes"),
+        ("not EX " * 49 + "p", "no"),
+        ("A[p U " * 90 + "o" + "]" * 90, "no"),
+        ("(EX p and " * 48 + "p" + ")" * 48, "yes"),
+        ("E[p U " * 90 + "EG p" + "]" * 90, "yes"),
+    ],
+)
+def test_a_deep_query_is_answered_wherever_it_is_asked(query: str, verdict: str) -> None:
+    net = (
+        Net.build("spin")
+        .place("p", tokens=1)
+        .place("o")
+        .transition("stay", "p", "p")
+        .transition("leave", "p", "o")
+        .done()
+    )
+
+    def deeper(levels: int) -> Answer:
+        return deeper(levels - 1) if levels else ask(net, query)
+
+    answer = deeper(300)
+    assert answer.verdict == verdict
+    require_possible(net, answer.witness)
+
+
+def test_a_witness_of_the_expanded_form_is_drawn_on_the_given_net() -> None:
+    def pay(case: object) -> None: ...
+    def ship(case: object) -> None: ...
+
+    net = parallel(pay, ship).net
+    html = ask(net, "EF (running(pay) and running(ship))", form="expanded")._repr_html_()
+    assert "<svg" in html
+    assert "pay" in html
 
 
 def test_an_answer_shows_itself() -> None:
