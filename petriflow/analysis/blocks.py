@@ -259,18 +259,16 @@ class _Builder:
             return None
         left = len(self.path)
         for e in range(len(self.does)):
-            if self.origin[e] >= 0 and self.target[e] >= 0:
+            if self._is_edge(e):
                 self._settle(e)
         while self.waiting:
             p, _ = self.waiting.popitem()
             if self.last[p] >= 0:
                 left -= self._look(p)
-        # What is left begins with the source, which no redo leads to.
-        return (
-            _flat(next(self.path[p] for p, q in enumerate(self.last) if q >= 0))
-            if left == 1
-            else None
-        )
+        if left > 1:
+            return None
+        # What is left begins with the source, to which no redo leads.
+        return _flat(next(self.path[p] for p, end in enumerate(self.last) if end >= 0))
 
     def _read(self) -> bool:
         """Take the arcs of the net, if none is special."""
@@ -287,16 +285,10 @@ class _Builder:
                     count[p] += 1
                     total[p] += n
                 size = len(arcs)
+                if size == 0:
+                    return False
                 ends.append(p if size == 1 else -size)
-            if (
-                not t.consume
-                or not t.produce
-                or max(ends) < 0
-                or t.read
-                or t.inhibitor
-                or t.reset
-                or t.join == "or"
-            ):
+            if max(ends) < 0 or t.read or t.inhibitor or t.reset or t.join == "or":
                 return False
             self.origin.append(ends[0])
             self.target.append(ends[1])
