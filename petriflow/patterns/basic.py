@@ -7,12 +7,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from petriflow.net.errors import CompositionError
-from petriflow.patterns.branching import Alternative, alternatives
+from petriflow.patterns.branching import Alternative, alternatives, decision
 from petriflow.patterns.compose import Composer, Placed
 from petriflow.patterns.fragment import (
     Binding,
     Block,
-    Choice,
     Fragment,
     Port,
     Selector,
@@ -107,11 +106,12 @@ def exclusive_choice(
         branches: `when(guard, fragment)` for each alternative.
         otherwise: the branch for when no guard is true; `skip` does nothing.
         exhaustive: a promise that some guard is always true, instead of `otherwise`. A case in
-            which none is raises `NoBranchEnabled` and waits before the choice.
+            which none is raises `NoBranchEnabled` and waits before the choice. With neither,
+            `Workflow(…)` proves it from the types of its variables (`petriflow[smt]`), or refuses.
         name: the segment that stands for the block in the ids of its nodes.
 
     Raises:
-        CompositionError: no branch, or neither `otherwise` nor `exhaustive=True`.
+        CompositionError: no branch, or both `otherwise` and `exhaustive=True`.
     """
     composer = Composer("exclusive_choice", name)
     entry, exit = composer.place("in"), composer.place("out")
@@ -122,5 +122,5 @@ def exclusive_choice(
         select = composer.silent(f"select-{branch.segment}", entry, branch.entry)
         composer.fuse(exit, branch.exit)
         selectors.append(Selector(select, frozenset([n]), everything - {n}))
-    composer.choices.append(Choice(composer.root, entry, False, asked, tuple(selectors)))
+    composer.choices.append(decision(composer, entry, False, asked, selectors, exhaustive))
     return composer.finish(entry, exit)

@@ -63,10 +63,10 @@ def alternatives(
     for branch in branches:
         if not isinstance(branch, Alternative):
             raise CompositionError(f"{where}: {branch!r} has no guard; write when(guard, …)")
-    if (otherwise is None) != exhaustive:
+    if otherwise is not None and exhaustive:
         raise CompositionError(
-            f"{where} needs either otherwise= (otherwise=skip does nothing) or exhaustive=True, "
-            "so that a case never gets stuck where no guard is true"
+            f"{where} needs either otherwise= or exhaustive=True, not both: where some guard is "
+            "always true, nothing else is ever taken"
         )
     placed = [composer.add(branch.fragment) for branch in branches]
     asked = [Branch(p.segment, b.guard) for p, b in zip(placed, branches, strict=True)]
@@ -75,6 +75,19 @@ def alternatives(
         placed.append(composer.add(default, "otherwise" if default.pattern == "skip" else None))
         asked.append(Branch(placed[-1].segment, None))
     return tuple(asked), placed
+
+
+def decision(
+    composer: Composer,
+    place: str,
+    many: bool,
+    asked: tuple[Branch, ...],
+    selectors: Sequence[Selector],
+    exhaustive: bool,
+) -> Choice:
+    """The choice between `alternatives`; with neither a default nor a promise it is `to_prove`."""
+    to_prove = not exhaustive and asked[-1].guard is not None
+    return Choice(composer.root, place, many, asked, tuple(selectors), to_prove=to_prove)
 
 
 def multi_choice(
@@ -93,11 +106,12 @@ def multi_choice(
         branches: `when(guard, fragment)` for each alternative.
         otherwise: the branch for when no guard is true; `skip` does nothing.
         exhaustive: a promise that some guard is always true, instead of `otherwise`. A case in
-            which none is raises `NoBranchEnabled` and waits before the choice.
+            which none is raises `NoBranchEnabled` and waits before the choice. With neither,
+            `Workflow(…)` proves it from the types of its variables (`petriflow[smt]`), or refuses.
         name: the segment that stands for the block in the ids of its nodes.
 
     Raises:
-        CompositionError: no branch, or neither `otherwise` nor `exhaustive=True`.
+        CompositionError: no branch, or both `otherwise` and `exhaustive=True`.
     """
     composer = Composer("multi_choice", name)
     entry, exit = composer.place("in"), composer.place("out")
@@ -105,7 +119,7 @@ def multi_choice(
     encode = _one_selector_a_subset if len(branches) <= MOST_SUBSET_BRANCHES else _linear_chain
     selectors, memory = encode(composer, entry, placed, len(branches))
     join = composer.silent("join", [b.exit for b in placed] + memory, exit)
-    composer.choices.append(Choice(composer.root, entry, True, asked, tuple(selectors)))
+    composer.choices.append(decision(composer, entry, True, asked, selectors, exhaustive))
     splits = frozenset(s.transition for s in selectors)
     composer.blocks.append(
         Block(composer.root, splits, frozenset([join]), tuple(b.path for b in placed))
@@ -220,7 +234,7 @@ def exclusive_split(
     for n, branch in enumerate(placed):
         select = composer.silent(f"select-{branch.segment}", entry, branch.entry)
         selectors.append(Selector(select, frozenset([n]), everything - {n}))
-    composer.choices.append(Choice(composer.root, entry, False, asked, tuple(selectors)))
+    composer.choices.append(decision(composer, entry, False, asked, selectors, exhaustive))
     return composer.finish(entry, _bundle("xor", placed))
 
 
@@ -244,7 +258,7 @@ def multi_split(
         role = "select-" + "+".join(placed[n].segment for n in sorted(taken))
         select = composer.silent(role, entry, [placed[n].entry for n in sorted(taken)])
         selectors.append(Selector(select, taken, everything - taken))
-    composer.choices.append(Choice(composer.root, entry, True, asked, tuple(selectors)))
+    composer.choices.append(decision(composer, entry, True, asked, selectors, exhaustive))
     splits = frozenset(s.transition for s in selectors)
     paths = tuple(b.path for b in placed)
     composer.blocks.append(Block(composer.root, splits, frozenset(), paths))

@@ -99,7 +99,9 @@ class Choice:
 
     `many` is false for an exclusive choice (the first true guard wins) and true for a
     multi-choice (every true guard). The decision is open while `place` is marked. Where no guard is
-    true a `patient` choice waits for another token on `place` before it asks again.
+    true a `patient` choice waits for another token on `place` before it asks again. `to_prove` says
+    that it has no `otherwise` and nobody promised that some guard is always true: a workflow proves
+    it when it is made.
     """
 
     path: str
@@ -108,6 +110,7 @@ class Choice:
     branches: tuple[Branch, ...]
     selectors: tuple[Selector, ...]
     patient: bool = False
+    to_prove: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ class Workflow:
     Raises:
         CompositionError: the body is no fragment, or has no step.
         GuardError: a guard cannot be read or speaks of an undeclared variable.
-        DefinitionError: a policy or an example does not fit.
+        DefinitionError: a policy or an example does not fit, or of a choice with neither
+            `otherwise=` nor `exhaustive=True` it is not proved that some guard is always true.
 
     >>> def pick(case): ...
     >>> def pack(case): ...
@@ -74,6 +75,7 @@ class Workflow:
             object.__setattr__(self, what, MappingProxyType(dict(given)))
         self._check_policies()
         _ = self.questions, self.numbers
+        self._check_choices()
         if self.example:
             try:
                 self.schema.initial(self.example)
@@ -232,6 +234,12 @@ class Workflow:
         }
 
     # -- doors to the floors above ----------------------------------------------------------
+
+    def _check_choices(self) -> None:
+        if any(choice.to_prove for choice in self.choices):
+            from petriflow.analysis.guards import require_exhaustive
+
+            require_exhaustive(self)
 
     def verify(
         self, *, form: Literal["expanded", "atomic"] = "expanded", max_markings: int = 1_000_000

@@ -7,13 +7,16 @@ from itertools import chain, combinations
 
 import pytest
 
+from petriflow import Workflow
 from petriflow.net import Marking, enabled, fire
-from petriflow.net.errors import CompositionError, NetError
+from petriflow.net.errors import CompositionError, DefinitionError, NetError
 from petriflow.patterns import (
     Fragment,
     branching,
     exclusive_choice,
+    exclusive_split,
     multi_choice,
+    multi_split,
     sequence,
     skip,
     structured_loop,
@@ -23,6 +26,7 @@ from petriflow.patterns import (
 from .brute import LETTERS, a, b, c, decisions, e, explore, faults, late, runs, step
 
 Sets = set[frozenset[str]]
+SPLITS = [exclusive_choice, multi_choice, exclusive_split, multi_split]
 
 
 def guarded(n: int) -> list:
@@ -207,15 +211,28 @@ def test_a_loops_guard_stands_at_what_it_allows(arguments: dict[str, str], asked
 
 
 @pytest.mark.promise("PAT-11")
-@pytest.mark.parametrize("pattern", [exclusive_choice, multi_choice])
-def test_a_choice_needs_an_otherwise_or_a_promise_and_not_both(
+@pytest.mark.parametrize("pattern", SPLITS)
+def test_a_choice_needs_an_otherwise_or_a_promise_or_a_proof_and_not_both(
     pattern: Callable[..., Fragment],
 ) -> None:
-    with pytest.raises(CompositionError, match="otherwise=skip does nothing"):
-        pattern(when("x", a))
+    assert pattern(when("x", a)).choices[0].to_prove
+    assert not pattern(when("x", a), exhaustive=True).choices[0].to_prove
+    assert not pattern(when("x", a), otherwise=b).choices[0].to_prove
     with pytest.raises(CompositionError, match="either otherwise="):
         pattern(when("x", a), otherwise=b, exhaustive=True)
     assert len(pattern(when("x", a), exhaustive=True).choices[0].branches) == 1
+
+
+@pytest.mark.promise("PAT-11")
+@pytest.mark.parametrize("pattern", [exclusive_choice, multi_choice])
+def test_a_choice_whose_guards_are_not_proved_exhaustive_is_no_part_of_a_workflow(
+    pattern: Callable[..., Fragment],
+) -> None:
+    """However deep it lies; tests/analysis/test_guards.py says when they are proved."""
+    inner = pattern(when("x", a), name="inner")
+    whole = sequence(b, exclusive_choice(when("y", inner), otherwise=c))
+    with pytest.raises(DefinitionError, match=r"/inner' .*otherwise=skip does nothing.*no types"):
+        Workflow("w", whole)
 
 
 @pytest.mark.parametrize("pattern", [exclusive_choice, multi_choice])
