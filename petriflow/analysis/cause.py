@@ -22,6 +22,7 @@ Cause = Literal[
     "withdrawn-too-much",
     "withdrawn-too-little",
     "too-few",
+    "too-late",
     "too-many",
     "blocked",
     "never-emptied",

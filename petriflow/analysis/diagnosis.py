@@ -20,7 +20,7 @@ from petriflow.analysis.history import History, history
 from petriflow.analysis.structure import off_the_path
 from petriflow.analysis.stuck import deadlock, why_waiting
 from petriflow.analysis.surplus import growth, left_over
-from petriflow.analysis.words import choice, named, needs, step, steps, told, waiting
+from petriflow.analysis.words import choice, coming, named, needs, step, steps, told, waiting
 from petriflow.net import Marking, Net, Transition, enabled, fire
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ def _no_exit(net: Net, past: History, marking: Marking, loop: Sequence[str]) -> 
         by = step(net, firing.transition.id)
         return Diagnosis(
             "no-exit",
-            (f"After {by} only {round_} can happen, round and round: no way leads to the end.",),
+            (
+                f"{upper(choice(net, at)) if at else 'The case'} took {by}, and after it only "
+                f"{round_} can happen, round and round: no way leads to the end.",
+            ),
             f"give the loop of {round_} a way out, to where the case goes on (structured_loop).",
             split=at or firing.transition.id,
             left_over=marking,
@@ -134,7 +137,8 @@ def _dead(net: Net, dead: frozenset[str]) -> Diagnosis:
     begun = net.initial or Marking([p.id for p in net.sources])
     ever = {p for t in net.transitions if t.id not in dead for p in t.produce} | set(begun)
     mine = [t for t in net.transitions if t.id in dead]
-    ready = [t for t in mine if all(p in ever for p in needs(t))]
+    # An OR-join needs only one of its inputs.
+    ready = [t for t in mine if (any if t.join == "or" else all)(p in ever for p in needs(t))]
     joins = (t for t in ready if t.join == "and")
     found = next((d for t in joins if (d := _exclude(net, t)) is not None), None)
     if found is None and ready:
@@ -167,8 +171,8 @@ def _exclude(net: Net, t: Transition) -> Diagnosis | None:
     return Diagnosis(
         "exclusive-split-parallel-join",
         (
-            f"{upper(who)} can never happen: it waits for {named(net, one)} and "
-            f"{named(net, other)}, but {chosen} takes one way only; {steps(net, left, ' or ')} "
+            f"{upper(who)} can never happen: it waits for {coming(net, one)} and "
+            f"{coming(net, other)}, but {chosen} takes one way only; {steps(net, left, ' or ')} "
             f"leads to the one, {steps(net, right, ' or ')} to the other.",
         ),
         f"let the ways meet in a simple merge instead of {who} (exclusive_choice), or make "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from petriflow.analysis.cause import EMPTY, Diagnosis, feeders, names, reaches, upper
 from petriflow.analysis.history import History, Token
-from petriflow.analysis.words import choice, named, needs, spot, step, steps, waiting
+from petriflow.analysis.words import choice, coming, named, needs, spot, step, steps, waiting
 from petriflow.net import Marking, Net, Transition
 
 
@@ -16,19 +16,6 @@ def deadlock(net: Net, past: History, marking: Marking) -> Diagnosis:
     found = why_waiting(net, past, marking, past.tokens)
     if found is not None:
         return replace(found, left_over=marking)
-    for t in waiting(net, marking):
-        stops = [p for p, most in t.inhibitor.items() if marking[p] >= most]
-        if needs(t) <= marking and stops:
-            return Diagnosis(
-                "blocked",
-                (
-                    f"{upper(step(net, t.id))} may happen only while there is less on "
-                    f"{names(net, stops)}, and nothing takes anything away from there any more.",
-                ),
-                f"let {names(net, stops)} be emptied before {step(net, t.id)} is due.",
-                join=t.id,
-                left_over=marking,
-            )
     if marking:
         return replace(never_emptied(net, past, past.tokens[-1]), left_over=marking)
     last = past.firings[-1].transition if past.firings else None
@@ -66,14 +53,33 @@ def why_waiting(
     return (
         _first(_stuck(net, past, marking, carriers))
         or _circle(net, past, marking)
+        or _blocked(net, marking)
         or _first(_stuck(net, past, marking, carriers, alone=True))
     )
+
+
+def _blocked(net: Net, marking: Marking) -> Diagnosis | None:
+    """A step that has all it needs and may not happen for what lies elsewhere."""
+    for t in waiting(net, marking):
+        stops = [p for p, most in t.inhibitor.items() if marking[p] >= most]
+        if needs(t) <= marking and stops:
+            return Diagnosis(
+                "blocked",
+                (
+                    f"{upper(step(net, t.id))} may happen only while there is less on "
+                    f"{names(net, stops)}, and nothing takes anything away from there before it.",
+                ),
+                f"let {names(net, stops)} be emptied before {step(net, t.id)} is due.",
+                join=t.id,
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
     """A step that has something at the places `arrived`, by the tokens `there`, and can never get
-    what it needs on `place`; `before` says how many steps away from there a place is.
+    what it needs on `place`; `before` says how many steps away from there a place is. `alone` says
+    that others that wait are taken to wait for ever.
     """
 
     net: Net
@@ -82,6 +88,7 @@ class _Wait:
     joining: Transition
     place: str
     before: dict[str, int]
+    alone: bool
     arrived: tuple[str, ...]
     there: tuple[Token, ...]
 
@@ -91,7 +98,7 @@ class _Wait:
 
     @property
     def where(self) -> str:
-        return named(self.net, self.place)
+        return coming(self.net, self.place)
 
     @property
     def lost(self) -> int | None:
@@ -123,7 +130,7 @@ def _stuck(
             if marking[place] < count:
                 before = feeders(net, place, stand if alone else (t,))
                 if not any(p in before for p in marking if p != place):
-                    found.append(_Wait(net, past, marking, t, place, before, arrived, there))
+                    found.append(_Wait(net, past, marking, t, place, before, alone, arrived, there))
     return found
 
 
@@ -145,29 +152,33 @@ def _too_few(wait: _Wait) -> Diagnosis:
     net, who, where = wait.net, wait.who, wait.where
     makers = net.producers[wait.place]
     if not wait.marking[wait.place]:
-        if makers:
-            why = f"which only {steps(net, makers)} brings, after {who} itself"
+        first = steps(net, makers)
+        remedy = f"let the step that must come before {who} lead there, or take the arc away."
+        if not makers:
+            why = "and nothing ever brings anything there"
+        elif wait.alone:
+            why = f"which only {first} brings, and that never gets its turn"
+        else:
+            why = f"which only {first} brings, after {who} itself"
             remedy = (
                 f"let {who} begin the first time without it: let the way in and the way back meet "
                 f"in a simple merge before {who} (structured_loop)."
             )
-        else:
-            why = "and nothing ever brings anything there"
-            remedy = f"let the step that must come before {who} lead there, or take the arc away."
         return Diagnosis(
             "never-brought",
             (f"{upper(who)} waits for {where}, {why}.",),
             remedy,
             also=tuple(m.id for m in makers),
         )
-    maker = max((c.maker for c in wait.there if c.place == wait.place), default=-1)
-    source = wait.past.firings[maker].transition.id if maker >= 0 else None
+    come = [c for c in wait.there if c.place == wait.place]
+    first_of = wait.past.parted(come[0], come[-1]) if come else None
+    source = None if first_of is None else wait.past.firings[first_of].transition.id
     return Diagnosis(
         "too-few",
         (
             f"{upper(who)} waits for {needs(wait.joining)[wait.place]} tokens on {where}, and "
             f"only {wait.marking[wait.place]} can come there"
-            f"{' by ' + step(net, source) if source else ''}.",
+            f"{' from ' + step(net, source) if source else ''}.",
         ),
         f"let as many come as {who} waits for (thread_split and thread_merge of one number), or "
         "let it wait for fewer.",
@@ -211,7 +222,20 @@ def _lost(wait: _Wait, lost: int, waits: Sequence[_Wait]) -> Diagnosis:
     ]
     also = (gone.id, *(u.id for u in others))
     chosen, only = choice(net, at), steps(net, others, " or ")
-    after = f"after {by} nothing can come to {where} any more, where only {only} leads"
+    can = "comes" if wait.alone else "can come"
+    after = f"after {by} nothing {can} to {where} any more, where only {only} leads"
+    if place not in wait.joining.consume and at == place:
+        return Diagnosis(
+            "too-late",
+            (
+                f"{upper(who)} can happen only while something lies on {where}, and {by} may take "
+                f"it away first. Then {who} comes too late, and waits for ever.",
+            ),
+            f"give the case a way around {who} for when it comes too late (milestone with expired=)"
+            f", or let {by} wait for {who}.",
+            split=at,
+            also=(gone.id,),
+        )
     if at == place:
         after = f"{by} took what {who} needs on {where}"
     if wait.common and at != place:
@@ -219,8 +243,9 @@ def _lost(wait: _Wait, lost: int, waits: Sequence[_Wait]) -> Diagnosis:
             return Diagnosis(
                 "branch-entered",
                 (
-                    f"{upper(who)} waits for more than one thing. By {only} all of it can come, "
-                    f"but {by} leads to a part of it only: nothing comes to {where} any more.",
+                    f"{upper(who)} waits for more than one thing, and {by}, taken at {chosen}, "
+                    f"brings only a part of it: nothing {can} to {where} any more, where only "
+                    f"{only} leads.",
                 ),
                 f"let the way by {by} bring something to {where} as well, or lead it to after "
                 f"{who}.",
@@ -290,8 +315,8 @@ def _again(wait: _Wait, lost: int) -> Diagnosis:
             "branch-entered",
             (
                 f"{upper(who)} waits for several branches, but the way back by "
-                f"{step(net, back)} leads into only some of them: nothing comes to {wait.where} "
-                "a second time.",
+                f"{step(net, back)}, at {choice(net, at)}, leads into only some of them: nothing "
+                f"comes to {wait.where} a second time.",
             ),
             f"let {step(net, back)} lead back to before the branches part, so that all of them "
             "begin again.",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from petriflow.analysis.cause import Diagnosis, names, reaches, upper
 from petriflow.analysis.history import Firing, History, Token
 from petriflow.analysis.stuck import deadlock, never_emptied, why_waiting
-from petriflow.analysis.words import named, spot, step, steps, waiting
+from petriflow.analysis.words import branch, spot, step, steps, waiting
 from petriflow.net import Marking, Net, Transition
 
 
@@ -85,22 +85,26 @@ def _both_run(
         return _loops(net, past, number, again[0], token, meet)
     by = step(net, split.id)
     ways = [p for p in split.produce if reaches(net, [p], [meet])]
-    several = any(split.produce[p] > 1 for p in ways) or len(ways) < 2
-    first = steps(net, [t for p in ways for t in net.consumers[p]], " and ")
-    starts = f"{first or named(net, meet)}{' several times over' if several else ''}, side by side"
+    first = " and ".join(branch(net, p) for p in ways[:5])
+    where = spot(net, net.place(meet))
     if since is not None:
         then = f"what follows, {by} included, happens for each of them, so that they grow in number"
     elif not net.consumers[meet]:
+        where = f"the end {where}"
         then = "the first that comes ends the case"
     else:
         then = "what follows happens for each of them, and the case can end while one is still busy"
     makers = [t for t in net.producers[meet] if any(reaches(net, [p], t.consume) for p in ways)]
+    if meet in split.produce:
+        starts = f"brings several tokens to {where}"
+    else:
+        starts = (
+            f"starts {first}, side by side. They run into {where} one after the other, by "
+            f"{steps(net, makers, ' and ')}"
+        )
     return Diagnosis(
         "parallel-split-simple-merge",
-        (
-            f"{upper(by)} starts {starts}. They run into {spot(net, net.place(meet))} one after "
-            f"the other, by {steps(net, makers, ' and ')}, and none waits for the other: {then}.",
-        ),
+        (f"{upper(by)} {starts}, and none waits for the other: {then}.",),
         f"let the branches of {by} wait for each other where they meet (parallel; or a "
         f"discriminator, if the first shall go on and the others be used up), or let {by} choose "
         "one of them (exclusive_choice).",
@@ -263,8 +267,9 @@ def _endless(net: Net, split: Transition, turns: Sequence[Firing], grown: Markin
     return Diagnosis(
         "endless-growth",
         (
-            f"{upper(again)} can be repeated without limit, and each time {step(net, split.id)} "
-            f"leaves more on {names(net, grown)}.",
+            f"{upper(again)} can be repeated without limit, and each time "
+            f"{'it' if len(turns) == 1 else step(net, split.id)} leaves more on "
+            f"{names(net, grown)}.",
         ),
         f"let the repetition take away what lies on {names(net, grown)}, or limit how often it "
         "happens (multiple_instances with a largest number).",

@@ -31,7 +31,7 @@ def spot(net: Net, place: Place) -> str:
     if place.origin is None:
         return _named(place.id, place.label)
     if place.origin.role == "running":
-        return f"{place.origin.path!r} still running"
+        return f"the running {place.origin.path!r}"
     into = net.consumers[place.id]
     return f"{place.id!r} (before {step(net, into[0].id)})" if into else f"{place.id!r}"
 
@@ -44,6 +44,31 @@ def choice(net: Net, place: str) -> str:
     if one is not None and takers[0].silent:
         return "the {} {!r}".format(*one)
     return f"the choice at {named(net, place)}"
+
+
+def branch(net: Net, place: str) -> str:
+    """What comes next at a place, in words: the choice there, or the step."""
+    takers = net.consumers[place]
+    match len(takers):
+        case 0:
+            return named(net, place)
+        case 1:
+            return _task(takers[0]) or step(net, takers[0].id)
+        case _:
+            return choice(net, place)
+
+
+def coming(net: Net, place: str) -> str:
+    """A place by its name, and what comes there; a place that a pattern made says little alone."""
+    makers = net.producers[place]
+    if net.place(place).origin is None or len(makers) != 1:
+        return named(net, place)
+    return f"{named(net, place)} (after {_task(makers[0]) or step(net, makers[0].id)})"
+
+
+def _task(t: Transition) -> str | None:
+    """The task that a transition is or is part of."""
+    return f"{t.label!r} ({t.origin.path})" if t.label is not None and t.origin else None
 
 
 def named(net: Net, place: str) -> str:
