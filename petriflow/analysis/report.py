@@ -11,7 +11,6 @@ from petriflow.analysis.certificate import Evidence, certificate
 from petriflow.analysis.diagnosis import Diagnosis, diagnose
 from petriflow.analysis.notions import Notions
 from petriflow.analysis.words import lack, step, steps, tokens, waiting
-from petriflow.analysis.words import told as _told  # noqa: F401
 from petriflow.net import Marking, Net
 
 Form = Literal["atomic", "expanded"]
