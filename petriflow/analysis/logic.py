@@ -208,7 +208,7 @@ class _Look:
 
 #: How many markings the first look takes, and how many times as many each further one; and how many
 #: of a net that grows without end, where no look is the last.
-FIRST, TIMES, ENDLESS = 2_000, 20, 100_000
+FIRST, TIMES, ENDLESS = 2_000, 10, 100_000
 
 
 def _looks(net: Net, most: int, edges: bool, progress: Progress | None) -> Iterator[_Look]:

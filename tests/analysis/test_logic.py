@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
@@ -14,6 +16,7 @@ from petriflow.analysis.compiled_space import explore_compiled
 from petriflow.analysis.fixpoints import Checker, first_with
 from petriflow.analysis.formula import read_query
 from petriflow.analysis.logic import Answer, Trail, ask
+from petriflow.formats.pnml import read_pnml
 from petriflow.net import Marking, Net, compile_net, enabled, replay
 from petriflow.net.errors import DefinitionError, WorkflowNetError
 from petriflow.patterns import exclusive_choice, parallel, sequence, when
@@ -486,6 +489,31 @@ def test_a_witness_of_the_expanded_form_is_drawn_on_the_given_net() -> None:
     html = ask(net, "EF (running(pay) and running(ship))", form="expanded")._repr_html_()
     assert "<svg" in html
     assert "pay" in html
+
+
+@pytest.mark.slow
+def test_industrial_nets_can_always_end_just_if_another_explorer_says_so(corpora: Path) -> None:
+    folder = corpora / "industrial"
+    with (folder / "verdicts.csv").open(encoding="utf-8") as lines:
+        known = [r for r in csv.DictReader(lines) if r["markings"] and int(r["markings"]) < 10_000]
+    for row in known[::10]:
+        net = read_pnml(folder / row["file"])
+        answer = ask(net, "AG EF completed")
+        assert answer.verdict == truth("no-option" not in row["reasons"].split("|")), row["file"]
+        require_possible(net, answer.witness)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kanban_2", "fms_2", "parallel_4x10"])
+def test_nets_of_the_model_checking_contest_have_their_deadlocks(corpora: Path, name: str) -> None:
+    folder = corpora / "state_spaces"
+    with (folder / "counts.csv").open(encoding="utf-8") as lines:
+        deadlocks = {r["file"]: int(r["deadlocks"]) for r in csv.DictReader(lines)}[f"{name}.pnml"]
+    net = read_pnml(folder / f"{name}.pnml")
+    answer = ask(net, "EF deadlock")
+    assert answer.verdict == truth(deadlocks > 0)
+    assert ask(net, "AG EX true").verdict == truth(deadlocks == 0)
+    require_possible(net, answer.witness)
 
 
 def test_an_answer_shows_itself() -> None:
