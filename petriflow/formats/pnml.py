@@ -19,7 +19,7 @@ from lxml import etree
 
 from petriflow.formats.xml import Names, children, local, parse, shown, text_in
 from petriflow.net import Marking, Net, Place, Transition
-from petriflow.net.errors import FormatError, FormatNote
+from petriflow.net.errors import FormatError, FormatNote, NetError
 from petriflow.net.net import EMPTY
 
 #: A number that no place or arc of a real net has.
@@ -33,6 +33,7 @@ NODES = frozenset(
     ("place", "transition", "arc", "inhibitorArc", "referencePlace", "referenceTransition")
 )
 KEPT = ("toolspecific", "graphics")
+MOST_KEPT = 50_000_000
 
 
 def read_pnml(
@@ -126,10 +127,11 @@ class _Reader:
         self.found: dict[str, _Node] = {}
         self.extras: dict[str, str] = {}
         self.extra_size = 0
+        self.without_weight: list[_Node] = []
 
     def net(self) -> Net:
         if local(self.root) != "pnml":
-            raise FormatError(f"{self.path}: its root is <{local(self.root)}>, not <pnml>")
+            raise FormatError(f"{self.path}: its root is <{local(self.root)[:60]}>, not <pnml>")
         nets = children(self.root, "net")
         if len(nets) != 1:
             names = ", ".join(shown(n.get("id", "")) for n in nets[:9]) or "none"
@@ -138,7 +140,8 @@ class _Reader:
         type = nets[0].get("type", "").lower()
         if any(word in type for word in ("symmetric", "hlcore", "highlevel", "hlpn", "colour")):
             raise FormatError(
-                f"{self.path}: it is a coloured net ({type}); unfold it to a place/transition net"
+                f"{self.path}: it is a coloured net ({shown(type)}); unfold it to a "
+                "place/transition net"
             )
         arcs: list[_Node] = []
         for node in self._nodes(nets[0]):
@@ -157,14 +160,19 @@ class _Reader:
         for node in (whole, *nodes):
             if node.kept:
                 self._keep(node, node.id if node is not whole else "")
-        return Net(
-            self._text(whole, "name") or self.path.stem,
-            tuple(Place(p.id, label=self._text(p, "name") or None) for p in places),
-            self._transitions([node for node in nodes if node.kind == "transition"], arcs),
-            Marking({p.id: self._number(p, "initialMarking", 0) for p in places}),
-            self._final(whole),
-            extras=self.extras,
-        )
+        name = self._text(whole, "name") or self.path.stem
+        transitions = [node for node in nodes if node.kind == "transition"]
+        try:
+            return Net(
+                name,
+                tuple(Place(p.id, label=self._text(p, "name") or None) for p in places),
+                self._transitions(transitions, arcs),
+                Marking({p.id: self._number(p, "initialMarking", 0) for p in places}),
+                self._final(whole),
+                extras=self.extras,
+            )
+        except NetError as error:
+            raise FormatError(f"{self.path}: {str(error)[:500]}") from error
 
     def named(self, net: Net, name: str) -> str:
         """The place of this id or name."""
@@ -173,7 +181,7 @@ class _Reader:
         ]
         if len(ids) == 1:
             return ids[0]
-        told = f"several places are named {name!r}: {', '.join(ids)}" if ids else "no such place"
+        told = f"{len(ids)} places are named so: {', '.join(ids[:9])}" if ids else "no such place"
         raise FormatError(f"{self.path}: {name!r}: {told}; give the id of a place")
 
     def _nodes(self, element: etree._Element) -> Iterator[_Node]:
@@ -262,6 +270,10 @@ class _Reader:
                 self._add(arc, collected[source.id], target.id, False)
             if arc.kept:
                 self._keep(arc, f"{source.id} → {target.id}")
+        if self.without_weight:
+            first, *more = self.without_weight
+            note = f"{self._at(first.element)}: arc {shown(first.id)} has weight 0, and is left out"
+            warn(FormatNote(note + (f"; so are {len(more)} more" if more else "")), stacklevel=2)
         return tuple(self._transition(node, collected[node.id]) for node in nodes)
 
     def _transition(self, node: _Node, arcs: _Arcs) -> Transition:
@@ -281,8 +293,7 @@ class _Reader:
     def _add(self, arc: _Node, arcs: _Arcs, place: str, into: bool) -> None:
         kind, weight = self._kind(arc), self._number(arc, "inscription", 1)
         if weight == 0 and kind != "reset":
-            note = f"{self._at(arc.element)}: arc {shown(arc.id)} has weight 0, and is left out"
-            warn(FormatNote(note), stacklevel=2)
+            self.without_weight.append(arc)
         elif kind == "flow":
             side = arcs.consume if into else arcs.produce
             side[place] = side.get(place, 0) + weight
@@ -332,19 +343,24 @@ class _Reader:
             if any(tokens.values()):
                 found.append(Marking(tokens))
         if len(found) > 1:
-            others = ", ".join(map(str, found[1:]))
-            note = (
-                f"{self.path}: of its final markings the first is taken, {found[0]}, not {others}"
-            )
-            warn(FormatNote(note), stacklevel=2)
+            first, *others = (str(marking)[:200] for marking in found[:5])
+            note = f"of its final markings the first is taken, {first}, not {', '.join(others)}"
+            warn(FormatNote(f"{self.path}: {note}"), stacklevel=2)
         return found[0] if found else None
 
     def _keep(self, node: _Node, id: str) -> None:
         """Keep what tools say of a node besides; what we have read of it is not among that."""
-        kept = "".join(
-            etree.tostring(child, encoding="unicode", with_tail=False)
-            for child in node.kept
-            if child.get("tool") != "petriflow" and child.get("activity") != "$invisible$"
-        )
+        kept = []
+        for child in node.kept:
+            if child.get("tool") == "petriflow" or child.get("activity") == "$invisible$":
+                continue
+            kept.append(etree.tostring(child, encoding="unicode", with_tail=False))
+            # each piece repeats the namespaces around it, which may be long
+            self.extra_size += len(kept[-1])
+            if self.extra_size > MOST_KEPT:
+                raise FormatError(
+                    f"{self._at(node.element)}: what tools say of its nodes takes more than "
+                    f"{MOST_KEPT // 1_000_000} MB, which is too much to be kept; take it out"
+                )
         if kept:
-            self.extras[id] = kept
+            self.extras[id] = "".join(kept)

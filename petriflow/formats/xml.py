@@ -25,11 +25,12 @@ def parse(file: str | os.PathLike[str], *, recover: bool = False) -> etree._Elem
     """
     path = Path(file)
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise FormatError(f"{path}: larger than {MOST_BYTES // 1_000_000} MB; is it the file?")
-        data = path.read_bytes()
-    except OSError as error:
-        raise FormatError(f"{path}: {error.strerror or error}") from error
+        with path.open("rb") as opened:
+            data = opened.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > MOST_BYTES:
+        raise FormatError(f"{path}: larger than {MOST_BYTES // 1_000_000} MB; is it the file?")
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -43,7 +44,8 @@ def parse(file: str | os.PathLike[str], *, recover: bool = False) -> etree._Elem
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
-        raise FormatError(f"{path}: not well-formed XML: {error}; {REMEDY}") from error
+        told = str(error)[:300]  # it repeats the file's own words
+        raise FormatError(f"{path}: not well-formed XML: {told}; {REMEDY}") from error
     if root is None:
         raise FormatError(f"{path}: nothing in it can be read as XML")
     if root.getroottree().docinfo.doctype:
