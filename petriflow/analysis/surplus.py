@@ -1,14 +1,15 @@
-"""Why something is left over or piles up: where two tokens part, and where they should meet."""
+"""Why something is left over, or piles up without end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from petriflow.analysis.cause import Diagnosis, names, reaches, upper
+from petriflow.analysis.cause import Diagnosis, names, upper
 from petriflow.analysis.history import Firing, History, Token
+from petriflow.analysis.meeting import both_run, freely, way_back
 from petriflow.analysis.stuck import deadlock, never_emptied, why_waiting
-from petriflow.analysis.words import branch, spot, step, steps, waiting
+from petriflow.analysis.words import spot, step, steps, waiting
 from petriflow.net import Marking, Net, Transition
 
 
@@ -21,7 +22,7 @@ def left_over(net: Net, past: History, marking: Marking) -> Diagnosis:
     whole = max(1, min(past.begun, len(ended)))
     first, late = ended[0], [*ended[whole:], *(c for c in past.tokens if c.place != end)]
     left = Marking([token.place for token in late])
-    found = _missed(net, past, first, late) or _both_run(net, past, first, late)
+    found = _missed(net, past, first, late) or both_run(net, past, first, late)
     if found is None:
         lying = _ahead(net, late)
         found = why_waiting(net, past, lying, late)
@@ -69,155 +70,10 @@ def _lay(past: History, token: Token, number: int) -> Token | None:
     return here
 
 
-def _both_run(
-    net: Net, past: History, ahead: Token, late: Sequence[Token], *, since: int | None = None
-) -> Diagnosis | None:
-    """Two branches of one split come to the same place without waiting for each other; with
-    `since`, in a round that begins with that firing.
-    """
-    found = _meeting(net, past, ahead, late)
-    if found is None or (since is not None and found[0] < since):
-        return None
-    number, meet, token = found
-    split = past.firings[number].transition
-    again = [n for n, f in past.line(token, number) if f.transition is split]
-    if again:
-        return _loops(net, past, number, again[0], token, meet)
-    by = step(net, split.id)
-    ways = [p for p in split.produce if reaches(net, [p], [meet])]
-    first = " and ".join(branch(net, p) for p in ways[:5])
-    where = spot(net, net.place(meet))
-    if since is not None:
-        then = f"what follows, {by} included, happens for each of them, so that they grow in number"
-    elif not net.consumers[meet]:
-        where = f"the end {where}"
-        then = "the first that comes ends the case"
-    else:
-        then = "what follows happens for each of them, and the case can end while one is still busy"
-    makers = [t for t in net.producers[meet] if any(reaches(net, [p], t.consume) for p in ways)]
-    if meet in split.produce:
-        starts = f"brings several tokens to {where}"
-    else:
-        starts = (
-            f"starts {first}, side by side. They run into {where} one after the other, by "
-            f"{steps(net, makers, ' and ')}"
-        )
-    return Diagnosis(
-        "parallel-split-simple-merge",
-        (f"{upper(by)} {starts}, and none waits for the other: {then}.",),
-        f"let the branches of {by} wait for each other where they meet (parallel; or a "
-        f"discriminator, if the first shall go on and the others be used up), or let {by} choose "
-        "one of them (exclusive_choice).",
-        split=split.id,
-        join=meet,
-        also=tuple(t.id for t in makers),
-    )
-
-
-def _loops(
-    net: Net, past: History, number: int, again: int, token: Token, meet: str
-) -> Diagnosis | None:
-    """A way back starts in one branch of a split and comes before it, while another branch of the
-    first time is still there or has gone on.
-    """
-    split = past.firings[number].transition
-    round_ = [past.firings[n] for n in range(number + 1, again) if past.firings[again].descends(n)]
-    turns = [
-        (x.place, f.transition)
-        for f in round_
-        for x in f.taken
-        if f.descends(number) and len(net.consumers[x.place]) > 1
-    ]
-    if not turns:
-        return None
-    at, back = turns[-1]
-    return _way_back(net, split, at, back, meet, Marking(meet))
-
-
-def _way_back(
-    net: Net, split: Transition, at: str, back: Transition, join: str, more: Marking
-) -> Diagnosis:
-    by = step(net, split.id)
-    return Diagnosis(
-        "loop-in-branch",
-        (
-            f"The way back by {step(net, back.id)} starts inside one of the branches that {by} "
-            f"starts, and leads to before {by}: each round starts the other branches again, and "
-            f"brings more to {names(net, more)} than is ever used.",
-        ),
-        f"let the way back start after the branches of {by} have met again, or lead only to the "
-        "begin of its own branch (structured_loop inside the branch).",
-        split=split.id,
-        join=join,
-        left_over=more,
-        also=(at, back.id),
-    )
-
-
-def _meeting(
-    net: Net, past: History, ahead: Token, late: Sequence[Token]
-) -> tuple[int, str, Token] | None:
-    """Where a late token came, or can come by itself, to a place that a token on the line of the
-    one that went ahead has passed: the firing at which the two parted, the place, and the late one.
-    """
-    passed: dict[str, list[tuple[int, Token]]] = {ahead.place: [(len(past.firings), ahead)]}
-    line = past.past(ahead)
-    for n, firing in enumerate(past.firings):
-        if line >> n & 1:
-            for x in firing.taken:
-                passed.setdefault(x.place, []).append((n, x))
-    for token in late:
-        own = past.past(token)
-        for n, firing in enumerate(past.firings):
-            for x in firing.taken if own >> n & 1 else ():
-                parted = _apart(past, passed.get(x.place, ()), x, own, n)
-                if parted is not None:
-                    return parted, x.place, token
-    origin = {token.place: token for token in reversed(late)}
-    for place in _freely(net, origin):
-        token = origin[place]
-        parted = _apart(past, passed.get(place, ()), token, past.past(token), len(past.firings))
-        if parted is not None:
-            return parted, place, token
-    return None
-
-
-def _apart(
-    past: History, passed: Iterable[tuple[int, Token]], token: Token, own: int, taken: int
-) -> int | None:
-    """Where a token parted from those that passed here and neither descend from it nor lead to
-    it: the last such firing.
-    """
-    found = [
-        number
-        for n, other in passed
-        if other is not token
-        and not own >> n & 1
-        and not past.past(other) >> taken & 1
-        and (number := past.parted(token, other)) is not None
-    ]
-    return max(found, default=None)
-
-
-def _freely(net: Net, origin: dict[str, Token]) -> Iterator[str]:
-    """The places that tokens can come to with nothing but each other, the nearest first; `origin`
-    notes the token that comes there.
-    """
-    queue = list(origin)
-    for place in queue:
-        yield place
-        for t in net.consumers[place]:
-            if all(p in origin for p in t.consume):
-                for p in t.produce:
-                    if p not in origin:
-                        origin[p] = origin[place]
-                        queue.append(p)
-
-
 def _ahead(net: Net, late: Sequence[Token]) -> Marking:
     """Where these tokens can come by themselves."""
     counts = Marking([token.place for token in late])
-    places = list(_freely(net, {token.place: token for token in late}))
+    places = list(freely(net, {token.place: token for token in late}))
     return Marking({p: max(1, counts[p]) for p in places})
 
 
@@ -244,7 +100,7 @@ def growth(net: Net, past: History, rounds: int) -> Diagnosis:
     ]
     pairs.sort(key=lambda pair: -pair[0])
     for _, ahead, late in pairs if rounds > 1 else ():
-        found = _both_run(net, past, ahead, (late,), since=start)
+        found = both_run(net, past, ahead, (late,), since=start)
         if found is not None:
             return replace(found, left_over=grown)
     for number, ahead, late in pairs if rounds > 1 else ():
@@ -254,7 +110,7 @@ def growth(net: Net, past: History, rounds: int) -> Diagnosis:
             at, back = choices[-1]
             split = past.firings[number].transition
             joins = [t for t in waiting(net, _ahead(net, [late])) if t.consume[at]]
-            return _way_back(net, split, at, back.transition, joins[0].id if joins else at, grown)
+            return way_back(net, split, at, back.transition, joins[0].id if joins else at, grown)
     if pairs:
         split = past.firings[pairs[0][0]].transition
     else:
