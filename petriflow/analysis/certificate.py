@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from petriflow.analysis.backward import Covering
 from petriflow.analysis.blocks import BlockTree
 from petriflow.analysis.free_choice import FreeChoice
 from petriflow.analysis.graph import Graph, closed_loop, exact, marking_of
@@ -47,6 +48,8 @@ class Evidence:
     small: Reduction | None = None
     space: StateSpace | None = None
     reduced: Reduced | None = None
+    #: a transition that never fires, and why not
+    never: tuple[str, Covering] | None = None
 
 
 def certificate(report: Report) -> dict[str, Any]:
@@ -192,6 +195,14 @@ def _smaller_way(report: Report) -> tuple[Sequence[str], Marking]:
 def _dead(report: Report, witness: Witness) -> Proof | str:
     known = report.evidence
     proof: Proof = {"kind": "dead-transitions", "transitions": list(witness.transitions)}
+    if known.never is not None:
+        id, covering = known.never
+        return {
+            **proof,
+            "transitions": [id],
+            "upward": [dict(element) for element in covering.basis],
+            "heavier": [dict(weights) for weights in covering.weights],
+        }
     if known.space is not None and known.space.complete:
         if known.small is None:
             return {**proof, "states": _all(known.space.graph)}

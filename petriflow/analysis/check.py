@@ -120,6 +120,18 @@ def _fault(claim: Claim, proof: Json) -> None:
             _closed(claim.net, states)
 
 
+def weighing(claim: Claim, data: Json) -> Callable[[Marking], int]:
+    """A weighted number of tokens, to which no transition may add."""
+    weights = marking(claim, typed(data, *OBJECT))
+
+    def weigh(tokens: Marking) -> int:
+        return sum(weights[p] * n for p, n in tokens.items())
+
+    for t in claim.net.transitions:
+        need(weigh(t.produce) <= weigh(t.consume), "{} adds weight", t.id)
+    return weigh
+
+
 def _dead(claim: Claim, proof: Json) -> None:
     """The transitions are disabled all over a set that holds what can be reached: a listed one;
     what weighs no more than the initial marking; or what covers none of some markings (backward
@@ -137,18 +149,13 @@ def _dead(claim: Claim, proof: Json) -> None:
                 need(not is_enabled(t, state, net), "{} is enabled in {}", t.id, state)
         case ["weights"]:
             lacks(net)
-            weights = marking(claim, part(proof, "weights", *OBJECT))
-
-            def weigh(tokens: Marking) -> int:
-                return sum(weights[p] * n for p, n in tokens.items())
-
-            for t in net.transitions:
-                need(weigh(t.produce) <= weigh(t.consume), "{} adds weight", t.id)
+            weigh = weighing(claim, part(proof, "weights", *OBJECT))
             for t in dead:
                 need(weigh(needs(t)) > weigh(claim.initial), "there is enough for {}", t.id)
         case ["upward"]:
             lacks(net, "inhibitor")
             upward = markings(claim, part(proof, "upward", *MANY))
+            heavier = [weighing(claim, w) for w in typed(proof.get("heavier", []), *MANY)]
             need(not any(b <= claim.initial for b in upward), "the initial marking covers one")
             for t in dead:
                 need(any(b <= needs(t) for b in upward), "what {} needs covers none", t.id)
@@ -158,7 +165,9 @@ def _dead(claim: Claim, proof: Json) -> None:
                     more = {p: n - t.produce[p] + t.consume[p] for p, n in rest.items()}
                     places = {*needs(t), *more}
                     before = Marking({p: max(needs(t)[p], more.get(p, 0)) for p in places})
-                    inside = any(a <= before for a in upward)
+                    inside = any(a <= before for a in upward) or any(
+                        weigh(before) > weigh(claim.initial) for weigh in heavier
+                    )
                     need(inside, "{} leads from {}, which covers none, to {}", t.id, before, b)
         case _:
             raise FormatError("dead-transitions takes transitions, and states, weights or upward")

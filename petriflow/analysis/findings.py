@@ -84,6 +84,14 @@ def faults_of_reduced(reduced: Reduced, final: Marking, small: Reduction) -> lis
     return [witness("dead-transitions", 0, dead)] if dead else []
 
 
+def dead_transitions(
+    net: Net, small: Reduction | None, alive: set[str], initial: Marking
+) -> list[Witness]:
+    """The fault that transitions never fire, if the `alive` ones of the explored net do."""
+    dead = _dead(net, small, alive)
+    return [Witness("dead-transitions", (), initial, dead)] if dead else []
+
+
 def _dead(net: Net, small: Reduction | None, alive: set[str]) -> tuple[str, ...]:
     """The transitions of the judged net that never fire, if those of the explored net do."""
     judged = net if small is None else small.given

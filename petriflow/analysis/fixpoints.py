@@ -106,6 +106,11 @@ class Tokens:
         return able
 
     def deadlock(self) -> Flags:
+        """Where nothing is enabled, and it is not the proper end."""
+        net = self.net.net
+        return self.stuck() & ~self.completed() if net.final or len(net.sinks) == 1 else self.stuck()
+
+    def stuck(self) -> Flags:
         """Where nothing is enabled."""
         dead = self.all(True)
         for t in range(len(self.net.rows)):
@@ -210,7 +215,7 @@ class Checker:
         dead = np.ones(graph.count, np.bool_)
         dead[self.source] = False
         if open.any():
-            dead[open] = self._marking(Deadlock())[open]
+            dead[open] = np.concatenate([chunk.stuck() for chunk in _chunks(graph)])[open]
         self.dead = dead
         #: the states whose successors are not known
         self.open = open & ~dead

@@ -17,8 +17,8 @@ Of a marking itself one can say:
 * `enabled(x)`, or `fireable(x)`: the step x can happen now; of a task of the expanded form, that it
   can start;
 * `running(x)`: the task x is at work (expanded form only);
-* `deadlock`: nothing is enabled, be it the proper end or not; `completed`: exactly the final
-  marking; `true`, `false`.
+* `completed`: exactly the final marking; `deadlock`: nothing is enabled, and it is not that proper
+  end (`not EX true` where that does not matter); `true`, `false`.
 
 `mutex(a, b, …)` is short for: never are two of these marked together. A name is that of a place (or
 else of a task, which then means the tokens on its running place): its id, its label, or the end of

@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from petriflow.analysis import stubborn
+from petriflow.analysis.backward import Covering, cover
 from petriflow.analysis.blocks import blocks
 from petriflow.analysis.certificate import Evidence
-from petriflow.analysis.findings import faults_of, faults_of_reduced
+from petriflow.analysis.coverability import coverability_graph, not_monotone
+from petriflow.analysis.findings import dead_transitions, faults_of, faults_of_reduced
 from petriflow.analysis.free_choice import FreeChoice, free_choice
 from petriflow.analysis.notions import ALL_YES, Notions, notions_of, notions_of_reduced
 from petriflow.analysis.reduction import Reduction, reduce_net
@@ -245,6 +247,38 @@ def _rank_theorem(question: Question) -> Found | None:
     return _sound(question, "rank theorem", Evidence(theorem=theorem), bound=question.k)
 
 
+def _coverability(question: Question) -> Found | None:
+    """Growth without end, where there are many markings between one and the next larger one."""
+    if not question.structure.plain:
+        return None
+    small = question.small
+    assert small is not None  # a net without OR-joins has one
+    pump = coverability_graph(small.net, initial=question.initial, max_nodes=FEW).pump
+    if pump is None:
+        return None
+    before, segment = small.trace(pump.trace), small.trace(pump.segment)
+    *_, marking = replay(question.net, (*before, *segment), question.initial)
+    fault = Witness("unbounded", (*before, *segment), marking, segment)
+    seen = notions_of(question.near, question.k, plain=True)
+    return Found(
+        "unsound",
+        "reduction and coverability",
+        replace(seen, weak="no"),
+        Evidence(),
+        (fault, *_dead_beside_growth(question)),
+        bound="unbounded",
+    )
+
+
+def _dead_beside_growth(question: Question) -> list[Witness]:
+    """The steps that never happen in a plain net with too many markings to look at."""
+    small = question.small
+    assert small is not None
+    graph = coverability_graph(small.net, initial=question.initial, max_nodes=FEW)
+    alive = {t.id for t in small.net.transitions} - {*graph.dead_transitions}
+    return dead_transitions(question.net, small, alive, question.initial)
+
+
 def _search(question: Question) -> Found | None:
     """More and more of what is left, as long as nothing is found."""
     limit = question.near.markings
@@ -265,6 +299,34 @@ def _search(question: Question) -> Found | None:
     return None
 
 
+def _backwards(question: Question) -> Found | None:
+    """Of a net with resets that grows, what can be said is said by going back from a fault: what
+    is left over beside the end, and steps that never happen.
+    """
+    net, initial = question.net, question.initial
+    if not_monotone(net):
+        return None
+    seen = notions_of(question.near, question.k, question.structure.plain)
+    for place in net.places:
+        found = cover(
+            net, question.final + Marking(place.id), initial=initial, max_elements=MANY_LEAST
+        )
+        if found.trace is not None and found.marking is not None:
+            fault = Witness("improper-completion", found.trace, found.marking)
+            notions = replace(seen, weak="no")
+            return Found("unsound", "backward coverability", notions, Evidence(), (fault,))
+    never: dict[str, Covering] = {}
+    for t in net.transitions:
+        found = cover(net, t.needs, initial=initial, max_elements=MANY_LEAST)
+        if found.answer == "no":
+            never[t.id] = found
+    if not never:
+        return None
+    fault = Witness("dead-transitions", (), initial, tuple(never))
+    evidence = Evidence(never=next(iter(never.items())))
+    return Found("unsound", "backward coverability", seen, evidence, (fault,))
+
+
 def _failed_theorem(question: Question) -> Found | None:
     """The theorem says no, and nobody found a way to where it shows."""
     theorem = question.theorem
@@ -279,6 +341,8 @@ def _failed_theorem(question: Question) -> Found | None:
 SHORT_LOOK, LEAST = 50_000, 100
 #: So many markings of stubborn sets are looked at before more costly methods, and at all.
 FEW, MANY = 1_000, 100_000
+#: So many least markings are looked at on the way back from a fault.
+MANY_LEAST = 1_000
 LADDER: tuple[Callable[[Question], Found | None], ...] = (
     _short_look,
     _block_structure,
@@ -286,7 +350,9 @@ LADDER: tuple[Callable[[Question], Found | None], ...] = (
     _random_walk,
     _stubborn,
     _rank_theorem,
+    _coverability,
     _search,
+    _backwards,
     _failed_theorem,
 )
 
@@ -297,6 +363,8 @@ def _seen(question: Question, space: StateSpace, small: Reduction | None) -> Fou
     faults = faults_of(space, question.net.sink.id, question.k, plain, small)
     if not faults and not space.complete:
         return None
+    if space.pump is not None and plain:
+        faults += _dead_beside_growth(question)
     counted = small is None and space.complete
     return Found(
         "unsound" if faults else "sound",

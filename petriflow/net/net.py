@@ -65,6 +65,14 @@ class Transition:
         """Whether this is routing only, not a task."""
         return self.label is None
 
+    @property
+    def needs(self) -> Marking:
+        """The tokens that must be there, taken or only read."""
+        if not self.read:
+            return self.consume
+        places = (*self.consume, *self.read)
+        return Marking({p: max(self.consume[p], self.read[p]) for p in places})
+
     def arcs(self) -> Iterator[tuple[str, str, int]]:
         """Every arc as (kind, place, weight or threshold); the weight of a reset is 1."""
         for kind in ("consume", "produce", "read", "inhibitor"):
