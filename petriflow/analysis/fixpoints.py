@@ -108,7 +108,8 @@ class Tokens:
     def deadlock(self) -> Flags:
         """Where nothing is enabled, and it is not the proper end."""
         net = self.net.net
-        return self.stuck() & ~self.completed() if net.final or len(net.sinks) == 1 else self.stuck()
+        has_end = net.final or len(net.sinks) == 1
+        return self.stuck() & ~self.completed() if has_end else self.stuck()
 
     def stuck(self) -> Flags:
         """Where nothing is enabled."""
