@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     #: Token counts by place number.
     Vector = NDArray[np.int64]
+    T = TypeVar("T", bound=np.generic)
 
 #: As many tokens as one likes. Sums and differences with real counts are put back to it.
 OMEGA = 1 << 62
@@ -30,12 +31,12 @@ class Antichain:
         import numpy as np
 
         self._rows = np.empty((64, places), np.int64)
-        self._support = np.empty((64, max(1, -(-places // 64))), np.uint64)
+        self._support = [np.zeros(64, np.uint64) for _ in range(-(-places // 64))]
         self._present = np.zeros(64, np.bool_)
-        self._count = 0
+        self._number: dict[bytes, int] = {}
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._number)
 
     def __getitem__(self, number: int) -> Vector:
         row: Vector = self._rows[number]
@@ -48,23 +49,26 @@ class Antichain:
 
     def present(self) -> list[int]:
         """The numbers of those that were not removed."""
-        return [n for n, there in enumerate(self._present[: self._count].tolist()) if there]
+        import numpy as np
+
+        found: list[int] = np.flatnonzero(self._present).tolist()
+        return found
 
     def __contains__(self, number: int) -> bool:
         return bool(self._present[number])
 
     def add(self, marking: Vector) -> int:
-        """Keep a marking, and say its number."""
-        import numpy as np
-
-        if self._count == len(self._rows):
-            for name in ("_rows", "_support", "_present"):
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
-        number = self._count
-        self._rows[number], self._support[number] = marking, self._bits(marking)
+        """Keep a marking that was never kept before, and say its number."""
+        number = len(self._number)
+        if number == len(self._rows):
+            self._rows = _doubled(self._rows)
+            self._support = [_doubled(word) for word in self._support]
+            self._present = _doubled(self._present)
+        self._rows[number] = marking
+        for word, bits in zip(self._support, _bits(marking), strict=True):
+            word[number] = bits
         self._present[number] = True
-        self._count += 1
+        self._number[marking.tobytes()] = number
         return number
 
     def remove(self, numbers: Iterable[int]) -> None:
@@ -73,34 +77,41 @@ class Antichain:
 
     def above(self, marking: Vector) -> list[int]:
         """Those that cover this marking."""
-        import numpy as np
-
-        bits, support = self._bits(marking), self._support[: self._count]
-        marked = np.flatnonzero(marking)
-        candidates = np.flatnonzero(
-            self._present[: self._count] & ((support & bits) == bits).all(axis=1)
-        )
-        held = self._rows[candidates[:, None], marked]
-        found: list[int] = candidates[(held >= marking[marked]).all(axis=1)].tolist()
-        return found
+        return self._compared(marking, above=True)
 
     def below(self, marking: Vector) -> list[int]:
         """Those that this marking covers."""
+        return self._compared(marking, above=False)
+
+    def _compared(self, marking: Vector, above: bool) -> list[int]:
         import numpy as np
 
-        free, support = ~self._bits(marking), self._support[: self._count]
-        marked = np.flatnonzero(marking)
-        candidates = np.flatnonzero(
-            self._present[: self._count] & ((support & free) == 0).all(axis=1)
-        )
-        held = self._rows[candidates[:, None], marked]
-        found: list[int] = candidates[(held <= marking[marked]).all(axis=1)].tolist()
+        number = self._number.get(marking.tobytes())
+        if number is not None and self._present[number]:
+            return [number]  # no other covers it, or is covered by it
+        count = len(self._number)
+        there = self._present[:count].copy()
+        for word, bits in zip(self._support, _bits(marking), strict=True):
+            held = word[:count]
+            there &= (held & bits) == (bits if above else held)
+        candidates, marked = np.flatnonzero(there), np.flatnonzero(marking)
+        rows = self._rows[candidates[:, None], marked]
+        fits = rows >= marking[marked] if above else rows <= marking[marked]
+        found: list[int] = candidates[fits.all(axis=1)].tolist()
         return found
 
-    def _bits(self, marking: Vector) -> NDArray[np.uint64]:
-        import numpy as np
 
-        words = np.zeros(self._support.shape[1] * 8, np.uint8)
-        packed = np.packbits(marking != 0)
-        words[: len(packed)] = packed
-        return words.view(np.uint64)
+def _bits(marking: Vector) -> NDArray[np.uint64]:
+    """Which places are marked, 64 in a word."""
+    import numpy as np
+
+    packed = np.packbits(marking != 0)
+    words = np.zeros(-(-len(packed) // 8) * 8, np.uint8)
+    words[: len(packed)] = packed
+    return words.view(np.uint64)
+
+
+def _doubled(array: NDArray[T]) -> NDArray[T]:
+    import numpy as np
+
+    return np.concatenate([array, np.zeros_like(array)])

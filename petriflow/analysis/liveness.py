@@ -247,10 +247,10 @@ def _lost(space: StateSpace, parts: Components) -> dict[str, tuple[str, ...]]:
 
     ids = space.graph.net.transition_ids
     there = parts.closed[parts.of[parts.source]]
-    pairs = np.unique(np.stack([parts.of[parts.source[there]], parts.by[there]]), axis=1)
+    pairs = np.unique(parts.of[parts.source[there]] * np.int64(len(ids)) + parts.by[there])
     has: dict[int, set[int]] = {}
-    for component, t in pairs.T.tolist():
-        has.setdefault(component, set()).add(t)
+    for pair in pairs.tolist():
+        has.setdefault(pair // len(ids), set()).add(pair % len(ids))
     found: dict[str, tuple[str, ...]] = {}
     missing = set(range(len(ids)))
     for entrance in parts.entrances():
