@@ -1,6 +1,7 @@
 """The command line: `petriflow verify | explore | ask | check | draw | run TARGET`.
 
-Exit codes: 0 well, 1 unsound or not completed, 2 bad input, 3 unknown or waiting, 130 interrupted.
+Exit codes: 0 well, 1 unsound, no or not completed, 2 bad input, 3 unknown or waiting, 130
+interrupted.
 On 2 the message goes to stderr and nothing to stdout. Heavy parts are imported by the command that
 needs them, so that a verdict does not wait for a database.
 """
@@ -82,6 +83,12 @@ Close = Annotated[
     bool, typer.Option("--close", help="Give a .pnml net with several ends one, by an OR-join.")
 ]
 Most = Annotated[int, typer.Option(min=1, help="Give up after so many markings.")]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--max-memory", metavar="MB", min=1, help="Give up before the markings take more than this."
+    ),
+]
 
 
 @app.command()
@@ -89,7 +96,17 @@ def verify(
     target: Target,
     as_json: AsJson = False,
     form: FormOption = None,
+    tokens: Annotated[
+        int, typer.Option("-k", "--tokens", min=1, help="Tokens to begin with: k-soundness.")
+    ] = 1,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write what proves the verdict, for `petriflow check`, as JSON."
+        ),
+    ] = None,
     max_markings: Most = 1_000_000,
+    max_memory: Memory = None,
     source: Source = None,
     sink: Sink = None,
     close: Close = False,
@@ -106,11 +123,19 @@ def verify(
             _net(model),
             form=_form(model, form),
             name=model.name,
+            k=tokens,
             max_markings=max_markings,
+            max_memory=_bytes(max_memory),
             progress=progress,
         )
+    if certificate is not None:
+        try:
+            certificate.write_text(json.dumps(report.certificate), encoding="utf-8")
+        except OSError as error:
+            raise DefinitionError(f"--certificate {certificate}: {error.strerror}") from None
     if as_json:
-        _print_json(report.to_json())
+        notions = analysis.all_notions(report, max_markings=min(max_markings, 20_000))
+        _print_json({**report.to_json(), "notions": notions})
     else:
         style = {"sound": "green", "unsound": "red", "unknown": "yellow"}[report.verdict]
         first, *rest = str(report).split("\n")
@@ -126,6 +151,7 @@ def explore(
     as_json: AsJson = False,
     form: FormOption = None,
     max_markings: Most = 1_000_000,
+    max_memory: Memory = None,
     source: Source = None,
     sink: Sink = None,
     close: Close = False,
@@ -136,7 +162,13 @@ def explore(
     model = _load(target, source, sink, close)
     net = _net(model).expanded() if _form(model, form) == "expanded" else _net(model)
     with _counting("markings") as progress:
-        space = analysis.explore(net, max_markings=max_markings, edges=False, progress=progress)
+        space = analysis.explore(
+            net,
+            max_markings=max_markings,
+            max_memory=_bytes(max_memory),
+            edges=False,
+            progress=progress,
+        )
     counts = {
         "markings": space.markings,
         "edges": space.edges,
@@ -480,6 +512,10 @@ def _input(workflow: Workflow, given: str | None) -> Any:
     if not isinstance(variables, dict):
         raise DefinitionError('--input must be a JSON object, such as {"total": 12}')
     return variables
+
+
+def _bytes(megabytes: int | None) -> int | None:
+    return None if megabytes is None else megabytes * 1_000_000
 
 
 def _load(target: str, source: str | None, sink: str | None, close: bool) -> Model:

@@ -22,7 +22,7 @@ from petriflow.analysis.free_choice import free_choice
 from petriflow.analysis.linear import growing_solution, incidence, transposed
 from petriflow.analysis.notions import Answer
 from petriflow.analysis.reduction import reduce_net
-from petriflow.analysis.report import Report
+from petriflow.analysis.report import Report, Verdict
 from petriflow.analysis.soundness import verify
 from petriflow.analysis.structure import structure
 from petriflow.net import Net, require_net
@@ -143,6 +143,39 @@ def structurally_sound(net: Net, *, max_markings: int = 100_000) -> Decision:
             return Decision(net, "structural", "yes", f"with k={k}", k, report)
     why = f"not proven sound with up to {TRIED} tokens; more were not looked at"
     return Decision(net, "structural", "unknown", why)
+
+
+def all_notions(report: Report, *, max_markings: int = 20_000) -> dict[str, Answer]:
+    """What is known of a net by each notion of soundness, by name.
+
+    Args:
+        report: what `verify` found; `weak` to `k_sound` are about its number of tokens.
+        max_markings: for what the report does not tell, look at no more markings than this for
+            each number of tokens.
+
+    >>> net = Net.build().places("i", "o").transition("t", "i", "o").done()
+    >>> set(all_notions(verify(net)).values())
+    {'yes'}
+    """
+    net, k, found = report.net, report.k, ANSWERS[report.verdict]
+    classical = found if k == 1 else ANSWERS[verify(net, max_markings=max_markings).verdict]
+    return {
+        "classical": classical,
+        **report.notions.to_json(),
+        "k_sound": found,
+        "up_to_k": found
+        if k == 1 or found == "no"
+        else up_to_k_sound(net, k, max_markings=max_markings).answer,
+        "generalised": "no"
+        if found == "no"
+        else generalised_sound(net, max_markings=max_markings).answer,
+        "structural": "yes"
+        if found == "yes"
+        else structurally_sound(net, max_markings=max_markings).answer,
+    }
+
+
+ANSWERS: dict[Verdict, Answer] = {"sound": "yes", "unsound": "no", "unknown": "unknown"}
 
 
 def _for_every_number(net: Net) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from petriflow.analysis.certificate import Evidence, certificate
 from petriflow.analysis.diagnosis import Diagnosis, diagnose
 from petriflow.analysis.notions import Notions
+from petriflow.analysis.structure import structure
 from petriflow.analysis.words import lack, step, steps, tokens, waiting
 from petriflow.net import Marking, Net
 
@@ -115,7 +116,9 @@ class Report:
             "markings": self.markings,
             "edges": self.edges,
             "bound": self.bound,
+            "k": self.k,
             "notions": self.notions.to_json(),
+            "structure": structure(self.net).to_json(),
             "witness": None if self.witness is None else self.witness.to_json(),
             "faults": [fault.to_json() for fault in self.faults],
             "diagnosis": [found.to_json() for found in self.diagnosis],

@@ -41,6 +41,7 @@ def verify(
     name: str | None = None,
     k: int = 1,
     max_markings: int = 1_000_000,
+    max_memory: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Judge whether a workflow net is sound.
@@ -53,6 +54,7 @@ def verify(
         k: with how many tokens on the source to begin, of which as many must come out at the sink
             (k-soundness); with 1 this is classical soundness.
         max_markings: look at no more markings than this; a verdict that needs more is `unknown`.
+        max_memory: stop before the markings take more bytes than this.
         progress: told now and then how many markings were found.
 
     Raises:
@@ -75,7 +77,7 @@ def verify(
     judged = net.expanded() if form == "expanded" else net
     if not isinstance(k, int) or k < 1:
         raise DefinitionError(f"k={k!r}; with how many tokens a net begins is 1 or more")
-    question = Question(judged, k, max_markings, progress)
+    question = Question(judged, k, max_markings, max_memory, progress)
     found = next((f for f in (rung(question) for rung in LADDER) if f is not None), None)
     if found is None:
         found = _undecided(question)
@@ -106,6 +108,7 @@ class Question:
     net: Net
     k: int
     max_markings: int
+    max_memory: int | None
     progress: Progress | None
 
     @property
@@ -291,6 +294,7 @@ def _search(question: Question) -> Found | None:
             question.smallest,
             initial=question.initial,
             max_markings=limit,
+            max_memory=question.max_memory,
             progress=question.progress,
         )
         found = _seen(question, space, question.small)

@@ -36,6 +36,18 @@ w = (Net.build("claim").places("start", "phoned", "written", "settled")
 """
 LARGE = "w = Workflow('w', parallel(*[sequence(a, b, name=f's{n}') for n in range(9)]))"
 
+#: Nine branches whose steps all look at one more place, so that nothing but a search decides.
+HARD = """
+from petriflow import Net
+b = Net.build("hard").place("i", 1).places("never", "o", *(f"{x}{n}" for n in range(9) for x in "pq"))
+b.silent("split", "i", [f"p{n}" for n in range(9)])
+b.silent("join", [f"q{n}" for n in range(9)], "o")
+for n in range(9):
+    b.transition(f"t{n}", f"p{n}", f"q{n}", inhibitor="never")
+net = b.final("o").done()
+del b
+"""
+
 
 @dataclass
 class Said:
@@ -111,7 +123,7 @@ def test_an_unsound_net_is_exit_code_1_and_a_witness_that_replays(cli: Cli) -> N
 
 @pytest.mark.promise("CLI-1", "CLI-2")
 def test_a_limit_that_is_reached_is_exit_code_3(cli: Cli) -> None:
-    said = cli("verify", model(LARGE), "--json", "--max-markings", "100")
+    said = cli("verify", model(HARD), "--json", "--max-markings", "100")
     assert said.code == 3
     assert said.json["verdict"] == "unknown"
     assert (said.json["markings"], said.json["edges"], said.json["bound"]) == (None, None, None)
