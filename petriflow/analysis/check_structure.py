@@ -223,7 +223,9 @@ def reduced(claim: Claim, proof: Json) -> Claim:
     """
     net, ends = claim.net, (claim.source, claim.sink)
     lacks(net)
-    table = {t.id: replace(t, label=None, cancels=frozenset()) for t in net.transitions}
+    table = {
+        t.id: replace(t, label=None, cancels=frozenset(), origin=None) for t in net.transitions
+    }
     places = {p.id: p for p in net.places}
     special = {p for t in net.transitions for p in (*t.read, *t.inhibitor, *t.reset)}
     kept = special.union(ends)
