@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from html import escape
 from typing import Protocol
 
+from petriflow.net import Marking, Net
+from petriflow.net.errors import WorkflowNetError
+
 
 class Listing(Protocol):
     """A result that is a title and a table."""
@@ -37,3 +40,11 @@ class Listing(Protocol):
         body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows())
         head = f"<thead><tr>{cells(self.headings, 'th')}</tr></thead>"
         return f"<p>{escape(self.title)}</p><table>{head}<tbody>{body}</tbody></table>"
+
+
+def beginning(net: Net) -> Marking:
+    """The initial marking to show; of a net that has none, no tokens."""
+    try:
+        return net.initial_marking
+    except WorkflowNetError:
+        return Marking()

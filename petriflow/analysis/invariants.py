@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import TYPE_CHECKING, Literal, overload
 
-from petriflow.analysis.display import Listing
+from petriflow.analysis.display import Listing, beginning
 from petriflow.analysis.linear import Row, incidence, minimal_solution, transposed
 from petriflow.net import Marking, Net, require_net
 
@@ -99,9 +99,10 @@ class Invariants(Listing, Sequence[Invariant]):
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """The rows of the table."""
+        begin = beginning(self.net)
         for invariant in self.found:
             if self.kind == "place":
-                yield str(invariant), str(invariant.value(self.net.initial_marking))
+                yield str(invariant), str(invariant.value(begin))
             else:
                 yield (str(invariant),)
 
