@@ -40,8 +40,8 @@ class Covering(Listing):
     With `yes`, `trace` replays from the initial marking to `marking`, which covers the goal. With
     `no`, `basis` are the least elements of all markings that can cover it; the initial marking
     covers none of them. By each of the `weights` no firing adds to the weighted number of tokens,
-    and elements that weigh more than the initial marking are left out of the basis. With `unknown`,
-    `reason` says why.
+    and elements that weigh more than the initial marking are left out of the basis, unless it is
+    the goal alone. With `unknown`, `reason` says why.
     """
 
     net: Net
@@ -137,11 +137,10 @@ def cover(
         reason = f"{max_elements:,} least markings were looked at; raise max_elements to go on"
         return Covering(net, goal, begin, "unknown", reason=reason)
     if found < 0:
-        kept = (search.elements[n].tolist() for n in search.elements.present())
+        kept = [search.elements[n].tolist() for n in search.elements.present()]
         basis = sorted(map(compiled.marking, kept), key=lambda m: (m.total, str(m)))
-        return Covering(
-            net, goal, begin, "no", basis=tuple(basis), weights=tuple(search.weights_used())
-        )
+        weights = tuple(search.weights_used())
+        return Covering(net, goal, begin, "no", basis=tuple(basis) or (goal,), weights=weights)
     trace = tuple(compiled.transition_ids[t] for t in search.way(found))
     *_, last = replay(net, trace, begin)
     return Covering(net, goal, begin, "yes", trace, last)

@@ -137,14 +137,7 @@ class CoverabilityGraph(Listing):
     @property
     def dead_transitions(self) -> tuple[str, ...]:
         """The transitions that certainly can never fire; without `complete`, none is certain."""
-        return tuple(
-            t.id
-            for t in self.net.transitions
-            if self.coverable(
-                Marking({p: max(t.consume[p], t.read[p]) for p in (*t.consume, *t.read)})
-            )
-            == "no"
-        )
+        return tuple(t.id for t in self.net.transitions if self.coverable(t.needs) == "no")
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """The graph with the nodes' numbers, their `marking` as attribute, and edges whose key and

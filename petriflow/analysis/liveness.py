@@ -18,7 +18,7 @@ from petriflow.analysis.display import Listing
 from petriflow.analysis.notions import Answer
 from petriflow.analysis.recurrence import most_often
 from petriflow.analysis.state_space import StateSpace, explore
-from petriflow.net import Marking, Net, Transition, require_net
+from petriflow.net import Marking, Net, require_net
 from petriflow.net.errors import DefinitionError
 
 #: How many least markings may be looked at for one transition.
@@ -96,25 +96,18 @@ def _firings(space: StateSpace, parts: Components) -> Iterator[Firing]:
             yield Firing(t.id, "yes", (*space.trace(seen[n]), t.id))
         elif space.complete:
             yield Firing(t.id, "no")
-        elif graph is not None and (answer := graph.coverable(_needs(t))) != "unknown":
+        elif graph is not None and (answer := graph.coverable(t.needs)) != "unknown":
             trace = None
             if answer == "yes":
                 try:
-                    trace = (*(graph.covering(_needs(t)) or ()), t.id)
+                    trace = (*(graph.covering(t.needs) or ()), t.id)
                 except DefinitionError:  # too long to be written
                     trace = None
             yield Firing(t.id, answer, trace)
         else:
-            found = cover(
-                space.net, _needs(t), initial=space.marking(0), max_elements=MOST_ELEMENTS
-            )
+            found = cover(space.net, t.needs, initial=space.marking(0), max_elements=MOST_ELEMENTS)
             trace = None if found.trace is None else (*found.trace, t.id)
             yield Firing(t.id, found.answer, trace)
-
-
-def _needs(transition: Transition) -> Marking:
-    both = (*transition.consume, *transition.read)
-    return Marking({p: max(transition.consume[p], transition.read[p]) for p in both})
 
 
 # -- liveness -------------------------------------------------------------------------------------

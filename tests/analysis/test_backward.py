@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from petriflow.analysis import backward
 from petriflow.analysis.backward import Covering, cover
+from petriflow.analysis.check import check_certificate
 from petriflow.analysis.coverability import coverability_graph
 from petriflow.net import Marking, Net, replay
 from petriflow.net.errors import NetError
@@ -120,7 +122,29 @@ def test_with_weights_the_answer_is_the_same_and_proven(net: Net, goal: Marking)
     holds_together(net, found)
     if "unknown" not in (found.answer, without.answer):
         assert found.answer == without.answer
-        assert set(found.basis) <= set(without.basis)
+        assert set(found.basis) <= {*without.basis, goal}
+
+
+@given(reset_nets())
+def test_the_checker_of_certificates_takes_every_proof(net: Net) -> None:
+    assume(not any("o" in t.reset for t in net.transitions))
+    net = replace(net, initial=Marking("i"), final=Marking("o"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backward, "SHORT_LOOK", 0)
+        answers = {t.id: cover(net, t.needs, max_elements=300) for t in net.transitions}
+    for id, found in answers.items():
+        if found.answer == "no":
+            proof = {
+                "kind": "dead-transitions",
+                "transitions": [id],
+                "upward": [dict(least) for least in found.basis],
+                "heavier": [dict(one) for one in found.weights],
+            }
+            claim = {
+                "petriflow_certificate": 1, "name": net.name, "net": net.content_hash, "k": 1,
+                "form": "atomic", "verdict": "unsound", "method": "cover", "proof": proof,
+            }  # fmt: skip
+            assert check_certificate(claim, net).ok
 
 
 def test_a_reset_that_stands_in_the_way_is_seen() -> None:
