@@ -13,11 +13,11 @@ from typing import assert_never, overload
 
 from petriflow.analysis.backward import cover
 from petriflow.analysis.behaviour import SHOWN, Finding, coverability_of, stopped
-from petriflow.analysis.components import Components, components
 from petriflow.analysis.display import Listing
 from petriflow.analysis.notions import Answer
 from petriflow.analysis.recurrence import most_often
 from petriflow.analysis.state_space import StateSpace, explore
+from petriflow.analysis.strong import StrongComponents, strong_components
 from petriflow.net import Marking, Net, require_net
 from petriflow.net.errors import DefinitionError
 
@@ -83,10 +83,10 @@ def quasi_live(
     """
     require_net(net, "quasi_live")
     space = explore(net, initial=initial, max_markings=max_markings)
-    return QuasiLiveness(net, tuple(_firings(space, components(space.graph))))
+    return QuasiLiveness(net, tuple(_firings(space, strong_components(space.graph))))
 
 
-def _firings(space: StateSpace, parts: Components) -> Iterator[Firing]:
+def _firings(space: StateSpace, parts: StrongComponents) -> Iterator[Firing]:
     seen = parts.first_edges()
     graph = None
     if len(seen) < len(space.net.transitions):
@@ -203,7 +203,7 @@ def liveness(
     """
     require_net(net, "liveness")
     space = explore(net, initial=initial, max_markings=max_markings)
-    parts = components(space.graph)
+    parts = strong_components(space.graph)
     ids = space.graph.net.transition_ids
     again = {ids[t] for t in set(parts.by[parts.inside()].tolist())}
     if space.pump is not None:
@@ -234,7 +234,7 @@ def liveness(
     return Liveness(net, tuple(found))
 
 
-def _lost(space: StateSpace, parts: Components) -> dict[str, tuple[str, ...]]:
+def _lost(space: StateSpace, parts: StrongComponents) -> dict[str, tuple[str, ...]]:
     """For each transition that some component which is never left does not have, a way to it."""
     import numpy as np
 
@@ -357,7 +357,7 @@ def home_markings(
     """
     require_net(net, "home_markings")
     space = explore(net, initial=initial, max_markings=max_markings)
-    parts = components(space.graph)
+    parts = strong_components(space.graph)
     entrances = parts.entrances()
     if len(entrances) > 1:
         apart = (space.trace(entrances[0]), space.trace(entrances[1]))
