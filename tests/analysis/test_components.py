@@ -1,0 +1,125 @@
+"""S-components against their definition, subset by subset."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+
+from petriflow.analysis.components import s_components, short_circuited
+from petriflow.analysis.invariants import place_invariants
+from petriflow.net import Marking, Net
+from petriflow.net.errors import WorkflowNetError
+
+from ..nets import brute_force, nets
+from .test_reduction import ordinary
+
+
+def is_component(net: Net, places: frozenset[str]) -> bool:
+    """A subnet of all that touch the places, each with one arc in and one out."""
+    graph = nx.DiGraph()
+    graph.add_nodes_from(places)
+    for t in net.transitions:
+        takes = Marking({p: n for p, n in t.consume.items() if p in places})
+        gives = Marking({p: n for p, n in t.produce.items() if p in places})
+        if t.reset & places or (takes and t.join == "or"):
+            return False
+        if takes or gives:
+            if (takes.total, gives.total) != (1, 1):
+                return False
+            nx.add_path(graph, [next(iter(takes)), ("t", t.id), next(iter(gives))])
+    return nx.is_strongly_connected(graph)
+
+
+def components(net: Net) -> set[frozenset[str]]:
+    ids = [p.id for p in net.places]
+    sizes = range(1, len(ids) + 1)
+    every = map(frozenset, chain(*(combinations(ids, n) for n in sizes)))
+    return {places for places in every if is_component(net, places)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(nets() | ordinary())
+def test_s_components_are_what_their_definition_says(net: Net) -> None:
+    for judged in (net, short_circuited(net)):
+        found, expected = s_components(judged), components(judged)
+        assert found.complete
+        assert {c.places for c in found} == expected
+        assert len(found) == len(expected)
+        covered = {p for places in expected for p in places} == {p.id for p in net.places}
+        assert found.coverable == ("yes" if covered else "no")
+        for c in found:
+            touching = {
+                t.id for t in judged.transitions if (t.consume.keys() | t.produce.keys()) & c.places
+            }
+            assert c.transitions == touching
+
+
+@settings(max_examples=100, deadline=None)
+@given(ordinary())
+def test_a_net_that_components_with_one_token_cover_is_safe(net: Net) -> None:
+    closed = short_circuited(net)
+    found = s_components(closed)
+    if found.coverable == "yes" and all(
+        sum(closed.initial_marking[p] for p in c.places) <= 1 for c in found
+    ):
+        graph = brute_force(closed, 10_000)
+        assert graph is not None
+        assert all(max(m.values(), default=0) <= 1 for m in graph)
+
+
+def test_weights_and_two_ways_at_once_make_no_component() -> None:
+    double = Net.build().places("i", "o").transition("t", {"i": 2}, {"o": 2}).done()
+    assert len(s_components(short_circuited(double))) == 0
+    both = (
+        Net.build()
+        .places("i", "a", "b", "c", "d", "o")
+        .transition("split", "i", ["a", "b"])
+        .transition("swap", ["a", "b"], ["c", "d"])
+        .transition("join", ["c", "d"], "o")
+        .done()
+    )
+    found = {c.places for c in s_components(short_circuited(both))}
+    assert found == {frozenset(("i", one, two, "o")) for one in "ab" for two in "cd"}
+
+
+def rows_of_branches(count: int) -> Net:
+    net = Net.build("blocks").place("p0", 1)
+    for n in range(count):
+        branches = [f"a{n}", f"b{n}"]
+        net.places(*branches, f"p{n + 1}")
+        net.transition(f"split{n}", f"p{n}", branches).transition(f"join{n}", branches, f"p{n + 1}")
+    return net.done()
+
+
+def test_components_cover_a_net_that_has_too_many() -> None:
+    """2^30 of them, of which few are needed."""
+    found = s_components(short_circuited(rows_of_branches(30)))
+    assert not found.complete
+    assert found.coverable == "yes"
+    assert 2 <= len(found) <= 30
+    assert all(is_component(found.net, c.places) for c in found)
+    assert "there may be more" in str(found)
+
+
+def test_where_not_all_are_found_it_is_unknown_whether_they_cover() -> None:
+    net = rows_of_branches(6)
+    lost = Net(net.name, net.places, net.transitions[:-1], net.initial, Marking("p6"))
+    found = s_components(short_circuited(lost), most=1)
+    assert (found.complete, found.coverable) == (False, "unknown")
+    assert s_components(short_circuited(lost)).coverable == "no"
+
+
+def test_a_net_without_one_end_is_not_led_back() -> None:
+    with pytest.raises(WorkflowNetError):
+        short_circuited(Net.build().places("i", "a", "b").transition("t", "i", ["a", "b"]).done())
+
+
+def test_the_transition_that_leads_back_has_a_name_of_its_own() -> None:
+    net = Net.build().places("i", "o").transition("again", "i", "o").done()
+    closed = short_circuited(net)
+    assert [t.id for t in closed.transitions] == ["again", "again'"]
+    assert (closed.initial_marking, closed.final) == (Marking("i"), Marking("o"))
+    assert [str(i) for i in place_invariants(closed)] == ["i + o"]
