@@ -281,7 +281,7 @@ def reversible(
         if lost < 0:
             return Finding(net, "reversible", "yes", f"all {space.markings:,} markings lead back")
     else:
-        parts = components(graph)
+        parts = strong_components(graph)
         lost = next((n for n in parts.entrances() if parts.of[n] != parts.of[0]), -1)
         if lost < 0:
             return Finding(net, "reversible", "unknown", stopped(space))
