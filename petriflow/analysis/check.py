@@ -63,12 +63,13 @@ def check_certificate(certificate: Mapping[str, Json], net: Net) -> Checked:
     >>> check_certificate(claim, net).sentence
     "'door' is sound (atomic form, k = 1), as was checked by blocks"
     """
+    if part(certificate, "petriflow_certificate", int) != 1:
+        raise FormatError("the certificate is of another version; 1 is the one that is checked")
     texts = ("name", "net", "form", "verdict", "method")
     name, hashed, form, verdict, _ = (part(certificate, key, str) for key in texts)
-    version, k = (part(certificate, key, int) for key in ("petriflow_certificate", "k"))
-    proof = part(certificate, "proof", object)
-    if version != 1 or k < 1 or form not in ("atomic", "expanded") or verdict not in CHECKS:
-        raise FormatError("the version, k, form or verdict of this certificate is none there is")
+    k, proof = part(certificate, "k", int), part(certificate, "proof", object)
+    if k < 1 or form not in ("atomic", "expanded") or verdict not in CHECKS:
+        raise FormatError("the certificate has a k, a form or a verdict that there is not")
     net = net.expanded() if form == "expanded" else net
     source, sink = net.source.id, net.sink.id
     claim = Claim(net, source, sink, Marking({source: k}), Marking({sink: k}))

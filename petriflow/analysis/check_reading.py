@@ -42,7 +42,7 @@ def told(thing: Json) -> str:
     elif isinstance(thing, str | float | None) or (isinstance(thing, int) and small(thing)):
         text = repr(thing)
     else:
-        text = f"a {type(thing).__name__}"
+        text = "an object" if isinstance(thing, Mapping) else f"a {type(thing).__name__}"
     return text if len(text) < 300 else text[:300] + "…"
 
 
@@ -51,12 +51,12 @@ def small(number: int) -> bool:
     return number.bit_length() <= MOST_BITS
 
 
-def typed(value: Json, *types: type) -> Json:
+def typed(value: Json, *types: type, what: str = "a part") -> Json:
     """The value, if it has one of these types; `true` is no number."""
     odd = isinstance(value, bool) or (isinstance(value, int) and not small(value))
     if odd or not isinstance(value, types):
         wanted = " or ".join(t.__name__ for t in types)
-        raise FormatError(f"the certificate has {told(value)} where it needs {wanted}")
+        raise FormatError(f"the certificate has {told(value)} as {what}, which is {wanted}")
     return value
 
 
@@ -64,7 +64,7 @@ def part(holder: Json, key: str, *types: type) -> Json:
     """The part of an object under this key."""
     if not isinstance(holder, Mapping) or key not in holder:
         raise FormatError(f"the certificate has {told(holder)} where it needs {key!r}")
-    return typed(holder[key], *types)
+    return typed(holder[key], *types, what=repr(key))
 
 
 def names(values: Iterable[Json], known: Container[str]) -> list[str]:
