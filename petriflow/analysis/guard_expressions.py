@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 from petriflow.analysis.guard_operations import Operations
 from petriflow.analysis.guard_terms import (
@@ -185,7 +186,7 @@ class Reader:
             case "round", [_, Known(int() as digits)] if (
                 symbol and symbol.kind == "float" and 0 <= digits <= MOST_DIGITS
             ):
-                return self.logic.one(self.logic.rounded("float", symbol.expr, digits))
+                return self.logic.one(self.logic.rounded("float", symbol.expr, symbol.size, digits))
             case (("min" | "max"), [Row(_, parts)]) if parts:
                 return self._extreme(name, key, parts)
             case (("min" | "max"), [_, _, *_]):
@@ -205,27 +206,26 @@ class Reader:
 
     def _number(self, name: str, key: str, number: Symbol) -> Value:
         logic, z3 = self.logic, self.logic.z3
-        if number.kind in ("bool", "int"):
-            whole = logic.whole(number)
-            if name == "float":
-                return self.operations.as_float(key, number)
-            return self.logic.one(
-                Symbol("int", logic.choose(whole < 0, -whole, whole) if name == "abs" else whole)
-            )
-        expr = number.expr
-        size, down = logic.choose(expr < 0, -expr, expr), z3.ToInt(expr)
-        if name == "int":
-            return self.logic.one(Symbol("int", logic.choose(expr < 0, -z3.ToInt(-expr), down)))
-        if name == "round":  # to the even one of two that are equally near
+        number = logic.whole(number)
+        if name == "float" and number.kind == "int":
+            return self.operations.as_float(key, number)
+        expr, size = number.expr, number.size
+        if name == "abs":
+            expr = logic.choose(expr < 0, -expr, expr)
+        if name in ("int", "round") and number.kind != "int":
+            down = z3.ToInt(expr)
+            towards_zero = logic.choose(expr < 0, -z3.ToInt(-expr), down)
+            # to the even one of two that are equally near
             rest, half = expr - z3.ToReal(down), logic.real(Fraction(1, 2))
             even = logic.choose(down % 2 == 0, down, down + 1)
             up = logic.choose(rest > half, down + 1, even)
-            return self.logic.one(Symbol("int", logic.choose(rest < half, down, up)))
-        if number.kind == "decimal":
-            return self.operations.rounded(
-                key, "float" if name == "float" else "decimal", size if name == "abs" else expr
-            )
-        return self.logic.one(Symbol("float", size if name == "abs" else expr))
+            near = logic.choose(rest < half, down, up)
+            result = towards_zero if name == "int" else near
+            return logic.one(Symbol("int", result, None if size is None else size + 1))
+        if number.kind == "decimal":  # not even the sign is taken away without rounding
+            kind: Literal["float", "decimal"] = "float" if name == "float" else "decimal"
+            return self.operations.rounded(key, kind, expr, size)
+        return logic.one(Symbol(number.kind, expr, size))
 
     def _extreme(self, name: str, key: str, parts: tuple[Term, ...]) -> Value:
         """The first of the greatest (or smallest), as Python finds it."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from petriflow.analysis.guard_terms import (
     TOO_LARGE,
@@ -29,6 +30,9 @@ from petriflow.analysis.guard_terms import (
     concrete,
 )
 from petriflow.workflow.guard import MOST_BITS, OPERATORS
+
+Rounded = Literal["float", "decimal"]
+Size = Fraction | int | None
 
 #: A text that is put together may be this long (simpleeval's limit).
 MOST_TEXT = 100_000
@@ -80,8 +84,10 @@ class Operations:
         a, b = self.logic.symbol(left), self.logic.symbol(right)
         if a and b and (a.kind == "str") == (b.kind == "str"):
             whole = {a.kind, b.kind} <= {"bool", "int"}
-            measure = self.logic.whole if whole else self.logic.exact
-            one, other = (a.expr, b.expr) if a.kind == "str" else (measure(a), measure(b))
+            if whole:
+                a, b = self.logic.whole(a), self.logic.whole(b)
+            exact = self.logic.exact
+            one, other = (a.expr, b.expr) if whole or a.kind == "str" else (exact(a), exact(b))
             return self.logic.one(Symbol("bool", function(one, other)))
         if op in (ast.Eq, ast.NotEq):
             for items, empty in ((left, right), (right, left)):
@@ -129,13 +135,11 @@ class Operations:
         symbol = self.plain(term)
         if symbol is None or symbol.kind == "str":
             return self._unknown(key, _function(op), term)
-        minus = op is ast.USub
-        if symbol.kind in ("bool", "int"):
-            whole = self.logic.whole(symbol)
-            return self.logic.one(Symbol("int", -whole if minus else whole))
-        if symbol.kind == "float":
-            return self.logic.one(Symbol("float", -symbol.expr if minus else symbol.expr))
-        return self.rounded(key, "decimal", -symbol.expr if minus else symbol.expr)
+        symbol = self.logic.whole(symbol)
+        expr = -symbol.expr if op is ast.USub else symbol.expr
+        if symbol.kind == "decimal":
+            return self.rounded(key, "decimal", expr, symbol.size)
+        return self.logic.one(replace(symbol, expr=expr))
 
     def arithmetic(self, op: type[ast.operator], key: str, left: Term, right: Term) -> Value:
         """`left op right`, for the operators that compute."""
@@ -158,103 +162,122 @@ class Operations:
         if kinds == {"decimal", "float"}:
             return self.logic.one(Failure("TypeError: Decimal and float do not mix"))
         if "decimal" in kinds:
-            return self._real(op, key, "decimal", self.logic.exact(a), self.logic.exact(b))
+            return self._real(op, key, "decimal", a, b)
 
         def floats(one: Symbol, other: Symbol) -> Value:
-            return self._real(op, key, "float", one.expr, other.expr)
+            return self._real(op, key, "float", one, other)
 
         return self.logic.each(key, [self.as_float(key, a), self.as_float(key, b)], floats)
 
-    def _real(self, op: type[ast.operator], key: str, kind: Any, a: Formula, b: Formula) -> Value:
+    def _real(
+        self, op: type[ast.operator], key: str, kind: Rounded, one: Symbol, other: Symbol
+    ) -> Value:
+        a, b = self.logic.exact(one), self.logic.exact(other)
         if op is ast.Add:
-            return self.rounded(key, kind, a + b)
+            return self.rounded(key, kind, a + b, _total(one, other))
         if op is ast.Sub:
-            return self.rounded(key, kind, a - b)
+            return self.rounded(key, kind, a - b, _total(one, other))
         if op is ast.Mult:
-            return self.rounded(key, kind, a * b)
+            return self.rounded(key, kind, a * b, _times(one, other))
         if op is ast.Div:
-            return self.logic.when(b == 0, "ZeroDivisionError", self.rounded(key, kind, a / b))
+            quotient = self.rounded(key, kind, a / b, None)
+            return self.logic.when(b == 0, "ZeroDivisionError", quotient)
         return self.logic.opaque(key, f"{key.partition(':')[2]!r} is rounded in a way of its own")
 
-    def rounded(self, key: str, kind: Any, exact: Formula) -> Value:
+    def rounded(self, key: str, kind: Rounded, exact: Formula, size: Size) -> Value:
         """A result that is rounded to a float or a Decimal; if too large, what it becomes then."""
         logic, limit = self.logic, self.logic.real(TOO_LARGE)
+        near = logic.rounded(kind, exact, size)
+        if size is not None and size < TOO_LARGE:
+            return logic.one(near)
         high, low = exact >= limit, exact <= -limit
-        fits = logic.all(exact < limit, exact > -limit)
-        near = (fits, logic.rounded(kind, exact))
+        fits = logic.all(exact < limit, exact > -limit), near
         if kind == "float":
-            return [near, (high, Known(float("inf"))), (low, Known(float("-inf")))]
+            return [fits, (high, Known(float("inf"))), (low, Known(float("-inf")))]
         large = logic.opaque(key, "a Decimal may be too large")
-        return [near, *((logic.all(logic.any(high, low), c), term) for c, term in large)]
+        return [fits, *((logic.all(logic.any(high, low), c), term) for c, term in large)]
 
     def as_float(self, key: str, number: Symbol) -> Value:
         """`float(number)`, of a whole number or a float."""
-        logic = self.logic
+        logic, exact = self.logic, self.logic.exact(number)
         if number.kind == "float":
-            return self.logic.one(number)
-        whole, exact = logic.whole(number), logic.exact(number)
-        near = logic.rounded("float", exact)
-        safe = logic.all(whole <= 2**53, whole >= -(2**53))
+            return logic.one(number)
+        whole = logic.whole(number)
+        if whole.size is not None and whole.size <= 2**53:
+            return logic.one(Symbol("float", exact, whole.size))
+        near = logic.rounded("float", exact, whole.size)
+        safe = logic.all(whole.expr <= 2**53, whole.expr >= -(2**53))
         logic.facts.append(logic.z3.Implies(safe, near.expr == exact))
-        limit = logic.real(TOO_LARGE)
-        large = logic.any(exact >= limit, exact <= -limit)
-        return self.logic.when(
-            large, "OverflowError: int too large for a float", self.logic.one(near)
-        )
+        large = self._too_large(exact, whole.size)
+        return logic.when(large, "OverflowError: int too large for a float", logic.one(near))
+
+    def _too_large(self, exact: Formula, size: Size) -> Formula:
+        if size is not None and size < TOO_LARGE:
+            return self.logic.no
+        limit = self.logic.real(TOO_LARGE)
+        return self.logic.any(exact >= limit, exact <= -limit)
 
     def _whole(
-        self, op: type[ast.operator], key: str, a: Formula, b: Formula, right: Term
+        self, op: type[ast.operator], key: str, one: Symbol, other: Symbol, right: Term
     ) -> Value:
         """Arithmetic on whole numbers, which are as long as the language lets them be."""
-        logic = self.logic
-        zero = partial(self.logic.when, b == 0, "ZeroDivisionError: division by zero")
-        # z3 rounds so that the rest is never negative, Python so that it has the divisor's sign
-        down = logic.choose(b > 0, a / b, (-a) / (-b))
+        logic, a, b = self.logic, one.expr, other.expr
+        zero = partial(logic.when, b == 0, "ZeroDivisionError: division by zero")
         if op is ast.Add:
-            return self.logic.one(Symbol("int", a + b))
+            return logic.one(Symbol("int", a + b, _total(one, other)))
         if op is ast.Sub:
-            return self.logic.one(Symbol("int", a - b))
+            return logic.one(Symbol("int", a - b, _total(one, other)))
         if op is ast.Mult:
-            return self._product(key, a, b)
+            return self._product(key, one, other)
+        # z3 rounds so that the rest is never negative, Python so that it has the divisor's sign
         if op is ast.FloorDiv:
-            return zero(self.logic.one(Symbol("int", down)))
+            down = logic.choose(b > 0, a / b, (-a) / (-b))
+            return zero(logic.one(Symbol("int", down, one.size)))
         if op is ast.Mod:
             rest = logic.choose(b > 0, a % b, -((-a) % (-b)))
-            return zero(self.logic.one(Symbol("int", rest)))
+            return zero(logic.one(Symbol("int", rest, other.size)))
         if op is ast.Div:
-            exact = logic.z3.ToReal(a) / logic.z3.ToReal(b)
-            limit = logic.real(TOO_LARGE)
-            large = logic.any(exact >= limit, exact <= -limit)
-            near = self.logic.one(logic.rounded("float", exact))
-            return zero(self.logic.when(large, "OverflowError: too large for a float", near))
+            exact = logic.exact(one) / logic.exact(other)
+            near = logic.one(logic.rounded("float", exact, one.size))
+            large = self._too_large(exact, one.size)
+            return zero(logic.when(large, "OverflowError: too large for a float", near))
         match right:
             case Known(int() as power) if op is ast.Pow and 0 < power <= MOST_POWER:
-                result = a
+                result = one
                 for _ in range(power - 1):
-                    result = result * a
-                large = self._longer_than(a, MOST_BITS // power)
-                return self.logic.when(
-                    large, "the number is too large", self.logic.one(Symbol("int", result))
-                )
+                    result = Symbol("int", result.expr * a, _times(result, one))
+                large = self._longer_than(one, MOST_BITS // power)
+                return logic.when(large, "ValueError: the number is too large", logic.one(result))
         return self.unclear(key)
 
-    def _product(self, key: str, a: Formula, b: Formula) -> Value:
+    def _product(self, key: str, one: Symbol, other: Symbol) -> Value:
         """Two factors may have MOST_BITS bits together."""
         logic, half = self.logic, MOST_BITS // 2
-        result = self.logic.one(Symbol("int", a * b))
-        for one, other in ((a, b), (b, a)):
-            if logic.z3.is_int_value(one):
-                bits = MOST_BITS - abs(one.as_long()).bit_length()
-                large = self._longer_than(other, bits)
-                return self.logic.when(large, "ValueError: the number is too large", result)
-        long = logic.any(self._longer_than(a, half), self._longer_than(b, half))
+        result = logic.one(Symbol("int", one.expr * other.expr, _times(one, other)))
+        for a, b in ((one, other), (other, one)):
+            if logic.z3.is_int_value(a.expr):
+                large = self._longer_than(b, MOST_BITS - abs(a.expr.as_long()).bit_length())
+                return logic.when(large, "ValueError: the number is too large", result)
+        long = logic.any(self._longer_than(one, half), self._longer_than(other, half))
+        if logic.z3.is_false(long):
+            return result
         short = [(logic.all(logic.negate(long), c), term) for c, term in result]
         unsure = logic.opaque(key, "the number may be too large")
         return [*short, *((logic.all(long, c), term) for c, term in unsure)]
 
-    def _longer_than(self, number: Formula, bits: int) -> Formula:
+    def _longer_than(self, number: Symbol, bits: int) -> Formula:
+        if number.size is not None and number.size < 2**bits:
+            return self.logic.no
         limit = self.logic.integer(2**bits)
-        return self.logic.any(number >= limit, number <= -limit)
+        return self.logic.any(number.expr >= limit, number.expr <= -limit)
+
+
+def _total(one: Symbol, other: Symbol) -> Size:
+    return None if one.size is None or other.size is None else one.size + other.size
+
+
+def _times(one: Symbol, other: Symbol) -> Size:
+    return None if one.size is None or other.size is None else one.size * other.size
 
 
 def _function(op: type[ast.AST]) -> Callable[..., Any]:

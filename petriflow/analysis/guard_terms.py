@@ -43,10 +43,15 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A value of just this type (of Python's), as a formula: a real number also for floats."""
+    """A value of just this type (of Python's), as a formula: a real number also for floats.
+
+    `size` is what a number never exceeds, in either direction; `None` if that is not known. Where
+    it is, limits need not be asked for that are far away, which z3 is slow to see.
+    """
 
     kind: Kind
     expr: Formula
+    size: Fraction | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,11 @@ class Logic:
         return Symbol(kind, make.get(kind, z3.String)(name, self.ctx))
 
     def rounded(
-        self, kind: Literal["float", "decimal"], exact: Formula, digits: int | None = None
+        self,
+        kind: Literal["float", "decimal"],
+        exact: Formula,
+        size: Fraction | int | None,
+        digits: int | None = None,
     ) -> Symbol:
         """What a result becomes when it is rounded (to so many digits, or as far as its type must):
         near, of the same sign, and always the same.
@@ -166,8 +175,8 @@ class Logic:
         if key not in self._rounded:
             near = self.unknown(kind, f"{kind}#{len(self._rounded)}")
             relative, absolute = map(self.real, SLACK[kind])
-            size = self.choose(exact < 0, -exact, exact)
-            off = size * relative + (
+            length = self.choose(exact < 0, -exact, exact)
+            off = length * relative + (
                 absolute if digits is None else self.real(Fraction(1, 10**digits))
             )
             self.facts += [
@@ -177,7 +186,7 @@ class Logic:
                 self.z3.Implies(exact <= 0, near.expr <= 0),
             ]
             self._rounded[key] = exact, near.expr  # the number is the key only while it is kept
-        return Symbol(kind, self._rounded[key][1])
+        return Symbol(kind, self._rounded[key][1], None if size is None else 2 * size + 1)
 
     # -- terms ------------------------------------------------------------------------------
 
@@ -190,27 +199,27 @@ class Logic:
             case bool():
                 return Symbol("bool", self.yes if value else self.no)
             case int() if _behaves_like(value, int):
-                return Symbol("int", self.integer(int(value)))
+                return Symbol("int", self.integer(int(value)), abs(int(value)))
             case float() if isfinite(value) and _behaves_like(value, float):
-                return Symbol("float", self.real(Fraction(value)))
+                return Symbol("float", self.real(Fraction(value)), abs(Fraction(value)))
             case Decimal() if value.is_finite() and abs(value.adjusted()) < 1000:
-                return Symbol("decimal", self.real(Fraction(value)))
+                return Symbol("decimal", self.real(Fraction(value)), abs(Fraction(value)))
             case str() if _behaves_like(value, str) and all(
                 ord(c) <= MOST_CHARACTER for c in value
             ):
                 return Symbol("str", self.text(str.__str__(value)))
         return None
 
-    def whole(self, symbol: Symbol) -> Formula:
+    def whole(self, symbol: Symbol) -> Symbol:
         """A number of type int or bool as a whole number."""
         if symbol.kind == "bool":
-            return self.choose(symbol.expr, self.integer(1), self.integer(0))
-        return symbol.expr
+            return Symbol("int", self.choose(symbol.expr, self.integer(1), self.integer(0)), 1)
+        return symbol
 
     def exact(self, symbol: Symbol) -> Formula:
         """A number as a real number."""
         if symbol.kind in ("bool", "int"):
-            return self.z3.ToReal(self.whole(symbol))
+            return self.z3.ToReal(self.whole(symbol).expr)
         return symbol.expr
 
     def truth(self, term: Term) -> Value:
@@ -264,7 +273,8 @@ class Logic:
             before, other = found[key]
             if isinstance(small, Symbol) and isinstance(other, Symbol):
                 expr = self.choose(condition, small.expr, other.expr)
-                other = other if small.expr.eq(other.expr) else Symbol(small.kind, expr)
+                size = largest(small.size, other.size)
+                other = other if small.expr.eq(other.expr) else Symbol(small.kind, expr, size)
             found[key] = self.any(before, condition), other
         return list(found.values())
 
@@ -339,6 +349,11 @@ class Logic:
         )
 
 
+def largest(*sizes: Fraction | int | None) -> Fraction | int | None:
+    """The largest of some sizes, if all are known."""
+    return max((s for s in sizes if s is not None), default=None) if None not in sizes else None
+
+
 def concrete(function: Callable[..., Any], *values: Any) -> Term:
     """What Python itself makes of known values."""
     try:
@@ -370,9 +385,11 @@ def _family(term: Term) -> str:
         case Known(value):
             if isinstance(value, float | Decimal) and not isfinite(value):
                 return repr(value)
+            if isinstance(value, str) and _behaves_like(value, str):
+                return "text"
             if isinstance(value, Enum):
                 return "enum" if type(value).__eq__ is object.__eq__ else ""
-            kinds = {type(None): "none", str: "text", list: "list", tuple: "tuple"}
+            kinds = {type(None): "none", list: "list", tuple: "tuple"}
             number = type(value) in (bool, int, float, Decimal)
             return "number" if number else kinds.get(type(value), "")
         case _:

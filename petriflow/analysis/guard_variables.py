@@ -23,10 +23,12 @@ from petriflow.analysis.guard_terms import (
     TOO_LARGE,
     Formula,
     Items,
+    Kind,
     Known,
     Logic,
     Opaque,
     Record,
+    Symbol,
     Value,
 )
 from petriflow.net.errors import PetriflowError
@@ -150,7 +152,7 @@ class Variables:
             return self._opaque(path, f"the type of {here} goes too deep", whole)
         match core["type"]:
             case "bool":
-                return self._symbol("bool", path, given, [], lambda m: m)
+                return self._symbol(self.logic.unknown("bool", path), [], bool)
             case "int":
                 return self._number("int", core, path, given)
             case "float":
@@ -192,44 +194,43 @@ class Variables:
     def _say(self, given: Formula, *facts: Formula) -> None:
         self.logic.facts += [self.logic.z3.Implies(given, fact) for fact in facts]
 
-    def _symbol(
-        self, kind: Any, path: str, given: Formula, nice: list[Formula], read: Read
-    ) -> Shape:
-        symbol = self.logic.unknown(kind, path)
+    def _symbol(self, symbol: Symbol, nice: list[Formula], read: Read) -> Shape:
         self.unknowns.append(symbol.expr)
         self.nice += nice
-        return Shape([(self.logic.yes, symbol)], lambda m: read(python(m, symbol.expr)))
+        return Shape(self.logic.one(symbol), lambda m: read(python(m, symbol.expr)))
 
-    def _number(self, kind: Any, core: Core, path: str, given: Formula) -> Shape:
+    def _number(self, kind: Kind, core: Core, path: str, given: Formula) -> Shape:
         expr, real = self.logic.unknown(kind, path).expr, self.logic.real
+        bounds: dict[str, Fraction] = {}
+        for name in ("gt", "ge", "lt", "le"):
+            bound = core.get(name)
+            if isinstance(bound, int) or (bound is not None and isfinite(bound)):
+                bounds[name] = Fraction(bound)
         within: dict[str, Callable[[Formula], Formula]] = {
             "gt": lambda least: expr > least,
             "ge": lambda least: expr >= least,
             "lt": lambda most: expr < most,
             "le": lambda most: expr <= most,
         }
-        for name, fact in within.items():
-            bound = core.get(name)
-            if isinstance(bound, int) or (bound is not None and isfinite(bound)):
-                self._say(given, fact(real(Fraction(bound))))
+        self._say(given, *(within[name](real(bound)) for name, bound in bounds.items()))
         nice = [expr >= -SIZE, expr <= SIZE]
-        if kind == "int":
-            limit = self.logic.integer(2**MOST_BITS)
-            self._say(given, expr < limit, expr > -limit)
-            return self._symbol("int", path, given, nice, int)
+        limit: Fraction | int | None = {"int": 2**MOST_BITS, "float": TOO_LARGE}.get(kind)
+        if kind == "decimal":
+            places, digits = core.get("decimal_places"), core.get("max_digits")
+            if places is not None:
+                self._say(given, self.logic.z3.IsInt(expr * 10**places))
+            if digits is not None:
+                limit = 10 ** (digits - (places or 0))
+            nice.append(self.logic.z3.IsInt(expr * 10 ** (2 if places is None else places)))
         if kind == "float":
-            limit = real(TOO_LARGE)
-            self._say(given, expr < limit, expr > -limit)
             nice.append(self.logic.z3.IsInt(expr * 4))
-            return self._symbol("float", path, given, nice, _float)
-        places, digits = core.get("decimal_places"), core.get("max_digits")
-        if places is not None:
-            self._say(given, self.logic.z3.IsInt(expr * 10**places))
-        if digits is not None:
-            limit = real(10 ** (digits - (places or 0)))
-            self._say(given, expr < limit, expr > -limit)
-        nice.append(self.logic.z3.IsInt(expr * 10 ** (2 if places is None else places)))
-        return self._symbol("decimal", path, given, nice, _decimal)
+        size: Fraction | int | None = limit
+        if bounds.keys() & {"gt", "ge"} and bounds.keys() & {"lt", "le"}:
+            size = max(map(abs, bounds.values()))
+        elif limit is not None:
+            self._say(given, expr < real(limit), expr > real(-limit))
+        reads: dict[Kind, Read] = {"int": int, "float": _float, "decimal": _decimal}
+        return self._symbol(Symbol(kind, expr, size), nice, reads[kind])
 
     def _text(self, core: Core, path: str, given: Formula) -> Shape:
         z3, expr = self.logic.z3, self.logic.unknown("str", path).expr
@@ -242,7 +243,7 @@ class Variables:
             *(z3.Range(self.logic.text(a), self.logic.text(b)) for a, b in ("az", "AZ"))
         )
         nice = [z3.Length(expr) <= LENGTH, z3.InRe(expr, z3.Star(letter))]
-        return self._symbol("str", path, given, nice, str)
+        return self._symbol(Symbol("str", expr), nice, str)
 
     def _among(self, values: list[Any], path: str, given: Formula) -> Shape:
         """One of some values of Python, each a case."""
