@@ -8,17 +8,17 @@ all that the result depends on, says that it is there. This module does not impo
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import platform
-import subprocess
 import sys
-import tempfile
 import warnings
 from functools import lru_cache
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from petriflow.net.errors import SpeedNote
+
+if TYPE_CHECKING:
+    import subprocess
 
 _warming: subprocess.Popen[bytes] | None = None
 
@@ -41,6 +41,8 @@ def ready() -> bool:
     if _marker().exists():
         return True
     if _warming is None:
+        import subprocess
+
         _warming = subprocess.Popen(
             [sys.executable, "-c", "from petriflow.analysis.compiler import warm; warm()"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -62,6 +64,11 @@ def warm() -> None:
 
 @lru_cache(maxsize=1)
 def _marker() -> Path:
+    import hashlib
+    import platform
+    import tempfile
+    from importlib import metadata
+
     source = Path(__file__).with_name("kernels.py")
     parts = (
         source.read_bytes(), metadata.version("numba").encode(), metadata.version("numpy").encode(),

@@ -18,7 +18,7 @@ from functools import cached_property
 
 from petriflow.analysis import stubborn
 from petriflow.analysis.backward import Covering, cover
-from petriflow.analysis.blocks import blocks
+from petriflow.analysis.blocks import BlockTree, blocks
 from petriflow.analysis.certificate import Evidence
 from petriflow.analysis.coverability import coverability_graph, not_monotone
 from petriflow.analysis.findings import dead_transitions, faults_of, faults_of_reduced
@@ -81,6 +81,8 @@ def verify(
     found = next((f for f in (rung(question) for rung in LADDER) if f is not None), None)
     if found is None:
         found = _undecided(question)
+    # Of a net built of blocks there is nothing to be warned of.
+    warnings = () if found.evidence.tree is not None else question.warnings()
     return Report(
         name=name or net.name,
         verdict=found.verdict,
@@ -91,7 +93,7 @@ def verify(
         bound=found.bound,
         notions=found.notions,
         faults=found.faults,
-        warnings=(*question.warnings(), *found.warnings),
+        warnings=(*warnings, *found.warnings),
         explored=found.explored,
         seconds=time.perf_counter() - began,
         net=judged,
@@ -131,6 +133,11 @@ class Question:
         """The markings near the start: of a small net all of them."""
         limit = max(LEAST, SHORT_LOOK // (len(self.net.places) + 1))
         return explore(self.net, initial=self.initial, max_markings=min(self.max_markings, limit))
+
+    @cached_property
+    def tree(self) -> BlockTree | None:
+        """How the net is built of blocks, if it is."""
+        return blocks(self.net)
 
     @cached_property
     def small(self) -> Reduction | None:
@@ -183,16 +190,18 @@ def _sound(question: Question, method: str, evidence: Evidence, bound: Bound = N
 
 def _short_look(question: Question) -> Found | None:
     """Most nets are small; and of a large one most faults are near the start, where their witness
-    is the shortest.
+    is the shortest. Of one with very many places next to nothing would be seen, so that a proof by
+    its structure goes before.
     """
+    if len(question.net.places) > WIDE and question.tree is not None:
+        return None
     return _seen(question, question.near, None)
 
 
 def _block_structure(question: Question) -> Found | None:
-    tree = blocks(question.net)
-    if tree is None:
+    if question.tree is None:
         return None
-    return _sound(question, "block structure", Evidence(tree=tree), bound=question.k)
+    return _sound(question, "block structure", Evidence(tree=question.tree), bound=question.k)
 
 
 def _reduction(question: Question) -> Found | None:
@@ -343,6 +352,8 @@ def _failed_theorem(question: Question) -> Found | None:
 
 #: How many places times markings a short look may look at, and how many markings at least.
 SHORT_LOOK, LEAST = 50_000, 100
+#: More places than this are very many.
+WIDE = SHORT_LOOK // LEAST
 #: So many markings of stubborn sets are looked at before more costly methods, and at all.
 FEW, MANY = 1_000, 100_000
 #: So many least markings are looked at on the way back from a fault.
