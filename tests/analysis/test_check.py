@@ -125,6 +125,29 @@ def test_no_proof_of_a_like_net_proves_the_wrong_verdict(
                 (proof,) = some_mutations(net, proof, rng, 1) or [proof]
 
 
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(judged(), seeds)
+def test_nothing_shows_that_a_transition_is_dead_which_is_not(
+    case: tuple[Net, int, Graph], rng: random.Random
+) -> None:
+    net, k, graph = case
+    places = [p.id for p in net.places]
+    for id in {t for firings in graph.values() for t, _ in firings}:
+        t = net.transition(id)
+        least = {p: max(t.consume[p], t.read[p]) for p in (*t.consume, *t.read)}
+        for _ in range(15):
+            some = rng.sample(places, rng.randint(1, len(places)))
+            upward = [least, {p: rng.randint(1, 2) for p in some}]
+            for proof in (
+                {"weights": {p: rng.randint(1, 3) for p in some}},
+                {"upward": upward[: rng.randint(0, 2)]},
+                {"states": [dict(m) for m in rng.sample(list(graph), rng.randint(0, len(graph)))]},
+            ):
+                dead = proof | {"kind": "dead-transitions", "transitions": [id]}
+                assert not accepts(net, "unsound", dead, k), dead
+
+
 @settings(max_examples=100, deadline=None)
 @given(nets(plain=True))
 def test_a_pump_is_accepted_where_more_is_reached_and_nothing_else_is(net: Net) -> None:
