@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis.check import Checked, check_certificate
+from petriflow.analysis.checking.check import Checked, check_certificate
 from petriflow.net import Marking, Net, enabled, fire
 from petriflow.net.errors import FormatError, WorkflowNetError
 
@@ -31,6 +31,7 @@ from .certificates import (
     play,
     seeds,
     some_mutations,
+    stubborn_set,
     stubborn_states,
     verdict_of,
 )
@@ -66,6 +67,7 @@ def says_the_truth(net: Net, graph: Graph, k: int, proof: dict[str, Any]) -> boo
     )
 
 
+@pytest.mark.promise("VERIFY-11")
 @settings(max_examples=100, deadline=None)
 @given(judged())
 def test_every_proof_by_definition_is_accepted(case: tuple[Net, int, Graph]) -> None:
@@ -79,6 +81,7 @@ def test_every_proof_by_definition_is_accepted(case: tuple[Net, int, Graph]) -> 
         assert check(net, other, proof, k).holds == "no"
 
 
+@pytest.mark.promise("VERIFY-11")
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(judged(), seeds)
@@ -103,6 +106,7 @@ def test_no_state_may_be_left_out(case: tuple[Net, int, Graph]) -> None:
             assert check(net, verdict, proof | {"states": fewer}, k).holds == "no"
 
 
+@pytest.mark.promise("VERIFY-11")
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(judged(), seeds)
@@ -201,6 +205,58 @@ def test_a_stubborn_proof_sees_what_vanishes_beside_the_end() -> None:
     assert not accepts(net, "sound", {"kind": "stubborn", "states": states})
 
 
+def test_a_stubborn_proof_sees_what_vanishes_without_a_trace() -> None:
+    """The reduced space does not meet the end with something beside it; the full one does."""
+    net = Net.build("beside").places("i", "p", "q", "o").transition("split", "i", ["p", "q"])
+    clean = net.transition("done", "p", "o").transition("clean", "q", []).done()
+    states: list[Any] = [[{"i": 1}, 3, ["split"]], [{"p": 1, "q": 1}, 2, ["clean"]]]
+    states += [[{"p": 1}, 1, ["done"]], [{"o": 1}, 0, []]]
+    proof: dict[str, Any] = {"kind": "stubborn", "states": states}
+    assert "leftovers" in check(ended(clean), "sound", proof).sentence
+    kept = replace(clean.transition("clean"), consume=Marking(["q", "o"]), produce=Marking("o"))
+    kept_net = replace(clean, transitions=(*clean.transitions[:2], kept))
+    steps: list[tuple[dict[str, int], list[str]]] = [
+        ({"i": 2}, ["split"]), ({"i": 1, "p": 1, "q": 1}, ["split"]), ({"p": 2, "q": 2}, ["done"]),
+        ({"p": 1, "q": 2, "o": 1}, ["clean"]), ({"p": 1, "q": 1, "o": 1}, ["clean"]),
+        ({"p": 1, "o": 1}, ["done"]), ({"o": 2}, []),
+    ]  # fmt: skip
+    states = [[marking, 6 - n, names] for n, (marking, names) in enumerate(steps)]
+    proof = {"kind": "stubborn", "states": states}
+    graph = play(ended(kept_net), 2)
+    assert graph is not None
+    assert verdict_of(ended(kept_net), graph, 2) == "unsound"
+    assert "leftovers" in check(ended(kept_net), "sound", proof, 2).sentence
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(judged(), seeds)
+def test_no_listing_shows_that_an_unsound_net_is_sound(
+    case: tuple[Net, int, Graph], rng: random.Random
+) -> None:
+    """All states or those of some sets, the distances right where there are any."""
+    net, k, graph = case
+    if verdict_of(net, graph, k) == "sound":
+        return
+    far = distances(graph, Marking({net.sink.id: k}))
+    for _ in range(15):
+        chosen: dict[Marking, set[str]] = {}
+        todo = [Marking({net.source.id: k})]
+        for here in todo:
+            able = enabled(net, here)
+            chosen[here] = {t.id for t in able}
+            if able and rng.random() < 0.8:
+                chosen[here] = rng.choice([{able[0].id}, stubborn_set(net, here, rng.choice(able))])
+            afters = [fire(t, here) for t in able if t.id in chosen[here]]
+            todo += [after for after in {*afters} if after not in chosen and after not in todo]
+        sets = [[dict(m), far.get(m, 99), sorted(names)] for m, names in chosen.items()]
+        assert not accepts(net, "sound", {"kind": "stubborn", "states": sets}, k)
+        fewer = [[dict(m), far.get(m, 99)] for m in graph if m in chosen or rng.random() < 0.5]
+        assert not accepts(net, "sound", {"kind": "states", "states": fewer}, k)
+    listed = [[dict(m), far.get(m, 99)] for m in graph]
+    assert not accepts(net, "sound", {"kind": "states", "states": listed}, k)
+
+
 @pytest.mark.parametrize(
     ("name", "set_", "why"),
     [("rival", ["a"], "rival"), ("helper", ["join", "a"], "could enable")],
@@ -281,6 +337,7 @@ def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from places_in(value[key])
 
 
+@pytest.mark.promise("VERIFY-11")
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(CLAIMS), st.data())
 def test_whatever_stands_in_a_certificate_it_is_answered(case: Any, data: st.DataObject) -> None:

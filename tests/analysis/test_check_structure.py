@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import product
@@ -17,8 +18,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from petriflow.analysis.check_reading import Claim, Wrong
-from petriflow.analysis.check_structure import reduced
+from petriflow.analysis.checking.check import Checked
+from petriflow.analysis.checking.reading import Claim, Wrong
+from petriflow.analysis.checking.structural import reduced
 from petriflow.net import Marking, Net
 from petriflow.net.errors import FormatError
 
@@ -144,10 +146,42 @@ def test_a_changed_block_tree_is_refused_unless_it_is_of_the_same_net(rng: rando
         assert same(other, net) or not accepts(other, "sound", proof)
 
 
-@pytest.mark.parametrize("arcs", ["read", "inhibitor", "reset"])
-def test_blocks_have_no_special_arcs(arcs: str) -> None:
+def arcs(*transitions: tuple[Any, Any]) -> Net:
+    """A net of these transitions, t0, t1, …, from i to o."""
+    builder = Net.build("arcs").places("i", "o")
+    builder.places(*sorted({p for t in transitions for side in t for p in side} - {"i", "o"}))
+    for n, (consume, produce) in enumerate(transitions):
+        builder.transition(f"t{n}", Marking(list(consume)), Marking(list(produce)))
+    return ended(builder.done())
+
+
+def judge(net: Net) -> str:
+    graph = play(net)
+    assert graph is not None
+    return verdict_of(net, graph)
+
+
+def test_a_block_tree_leads_from_the_source_to_the_sink() -> None:
+    net = arcs(("o", "i"))
+    assert judge(net) == "unsound"
+    assert (
+        "source to sink"
+        in check(net, "sound", {"kind": "blocks", "tree": ["o", "t0", "i"]}).sentence
+    )
+
+
+def test_a_place_occurs_once_in_a_block_tree() -> None:
+    net = arcs(("i", "pq"), ("p", "q"), ("q", "r"), ("qr", "o"))
+    assert judge(net) == "unsound"
+    block = {"parallel": [["p", "t1", "q"], ["q", "t2", "r"]], "split": "t0", "join": "t3"}
+    checked = check(net, "sound", {"kind": "blocks", "tree": ["i", block, "o"]})
+    assert "every place" in checked.sentence
+
+
+@pytest.mark.parametrize("kind", ["read", "inhibitor", "reset"])
+def test_blocks_have_no_special_arcs(kind: str) -> None:
     net = Net.build("special").places("i", "p", "o").transition("a", "i", "p")
-    net = net.transition("b", "p", "o", **{arcs: {"i": 1} if arcs != "reset" else "i"}).done()
+    net = net.transition("b", "p", "o", **{kind: {"i": 1} if kind != "reset" else "i"}).done()
     proof = {"kind": "blocks", "tree": ["i", "a", "p", "b", "o"]}
     assert check(net, "sound", proof).holds == "no"
 
@@ -322,6 +356,85 @@ def test_the_rank_is_exact_and_the_check_of_a_thousand_transitions_is_done() -> 
     assert check(net, "sound", proof).ok
 
 
+def theorem(net: Net, verdict: str, **proof: Any) -> Checked:
+    """What is said of a free-choice proof with all ones where no numbers are given."""
+    y = {p.id: 1 for p in net.places} | proof.pop("places", {})
+    x = {t.id: 1 for t in net.transitions} | {"": 1} | proof.pop("transitions", {})
+    if verdict == "sound":
+        proof |= {"kind": "free-choice", "place_invariant": y, "transition_invariant": x}
+    return check(net, verdict, proof | {"kind": proof.get("kind", "free-choice-fails")})
+
+
+def test_two_choices_that_must_agree_have_the_wrong_rank() -> None:
+    net = arcs(("i", "mn"), ("m", "p"), ("m", "q"), ("n", "p"), ("n", "q"), ("pq", "o"))
+    assert judge(net) == "unsound"
+    numbers = {"places": {"i": 2, "o": 2}, "transitions": {"t0": 2, "t5": 2, "": 2}}
+    assert "rank" in theorem(net, "sound", **numbers).sentence
+    assert theorem(net, "unsound", rank=True).ok
+
+
+def test_a_siphon_without_tokens_is_found() -> None:
+    net = arcs((["i", "q"], ["o", "q"]))
+    assert judge(net) == "unsound"
+    assert "is in a siphon" in theorem(net, "sound").sentence
+    assert theorem(net, "unsound", siphon=["q"]).ok
+    assert not theorem(net, "unsound", siphon=["i", "q"]).ok
+
+
+def test_the_theorem_says_nothing_of_weights() -> None:
+    net = arcs(("i", "ppp"), ("pp", "qq"), ("qqq", "o"))
+    assert judge(net) == "unsound"
+    numbers = {"places": {"i": 3, "o": 3}, "transitions": {"t0": 2, "t1": 3, "t2": 2, "": 2}}
+    assert "weight" in theorem(net, "sound", **numbers).sentence
+
+
+def test_the_theorem_says_nothing_of_choices_that_are_not_free() -> None:
+    net = arcs(("i", "pq"), ("p", "p"), ("pq", "o"))
+    assert judge(net) == "sound"
+    assert "not free" in theorem(net, "unsound", rank=True).sentence
+
+
+def test_the_theorem_says_nothing_where_the_sink_is_left_or_the_source_entered() -> None:
+    net = arcs(("i", "o"), ("o", "p"), ("p", "o"))
+    assert judge(net) == "sound"
+    assert "emptied" in theorem(net, "unsound", rank=True).sentence
+    net = arcs(("i", "p"), ("p", "i"), ("p", "o"))
+    assert judge(net) == "sound"
+    assert theorem(net, "unsound", rank=True).holds == "no"
+
+
+def test_the_theorem_says_nothing_of_what_is_off_the_path() -> None:
+    net = arcs(("i", "o"), ("", ""))
+    assert judge(net) == "sound"
+    assert "path" in theorem(net, "unsound", rank=True).sentence
+
+
+@pytest.mark.parametrize("kind", ["read", "inhibitor", "reset"])
+def test_the_theorem_says_nothing_of_special_arcs(kind: str) -> None:
+    """Each of these is unsound by the arc alone."""
+    net = arcs(("i", "pq"), ("p", "r"), ("q", "s"), ("rs", "o"))
+    numbers = {"places": {"i": 2, "o": 2}}
+    assert theorem(net, "sound", **numbers).ok
+    special = {"read": Marking({"s": 2}), "inhibitor": Marking("r"), "reset": frozenset("qs")}
+    spoilt = replace(net.transition("t1" if kind != "inhibitor" else "t3"), **{kind: special[kind]})
+    net = replace(
+        net, transitions=tuple(spoilt if t.id == spoilt.id else t for t in net.transitions)
+    )
+    assert judge(net) == "unsound"
+    assert "does not allow" in theorem(net, "sound", **numbers).sentence
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(small_nets() | nets(plain=True) | seeds.map(partial(grown, depth=2)).map(net_of))
+def test_the_theorem_is_not_misused_on_any_net(net: Net) -> None:
+    graph = play(net)
+    assume(graph is not None)
+    assume(not any(t.read or t.inhibitor or t.reset for t in net.transitions))
+    verdict, proof = by_rank(net)
+    assert verdict == verdict_of(net, graph) or not accepts(net, verdict, proof)
+
+
 # -- reductions -----------------------------------------------------------------------------------
 
 
@@ -354,6 +467,43 @@ def taken_steps(net: Net) -> list[tuple[dict[str, Any], Net]]:
         except (Wrong, FormatError):
             continue
     return found
+
+
+def refusal(net: Net, step: dict[str, Any]) -> str:
+    with pytest.raises(Wrong) as error:
+        reduced(claim_of(net), {"steps": [step]})
+    return str(error.value)
+
+
+def test_what_a_taker_swallows_would_be_forgotten() -> None:
+    net = arcs(("i", "op"), ("p", ""))
+    assert judge(net) == "unsound"
+    assert judge(arcs(("i", "o"))) == "sound"
+    assert "puts nothing" in refusal(net, {"fuse": "p", "into": [["t0", "t1", 1]]})
+
+
+def test_what_a_taker_puts_early_would_disable_who_looks_for_it() -> None:
+    """t2 goes before t1, t3 after it; fused with t0, t1 leaves t2 no time."""
+    net = arcs(("i", "pr"), ("p", "q"), ("r", "s"), ("r", "s"), ("qs", "o"))
+    ts = list(net.transitions)
+    ts[2] = replace(ts[2], inhibitor=Marking("q"))
+    ts[3] = replace(ts[3], read=Marking("q"))
+    net = replace(net, transitions=tuple(ts))
+    assert judge(net) == "sound"
+    fused = replace(ts[0], produce=Marking(["q", "r"]))
+    places = tuple(p for p in net.places if p.id != "p")
+    assert judge(replace(net, places=places, transitions=(fused, *ts[2:]))) == "unsound"
+    assert "somebody looks" in refusal(net, {"fuse": "p", "into": [["t0", "t1", 1]]})
+
+
+def test_what_a_reset_empties_is_kept() -> None:
+    """t1 would undo what it needs to go on, were it not first."""
+    net = arcs(("i", "pr"), ("p", "q"), ("r", "s"), ("qs", "o"))
+    ts = list(net.transitions)
+    ts[2] = replace(ts[2], reset=frozenset("p"))
+    net = replace(net, transitions=tuple(ts))
+    assert judge(net) == "unsound"
+    assert "may not be fused" in refusal(net, {"fuse": "p", "into": [["t0", "t1", 1]]})
 
 
 @pytest.mark.slow
