@@ -124,7 +124,9 @@ class _Reader:
     def __init__(self, path: Path, root: etree._Element) -> None:
         self.path, self.root = path, root
         self.names = Names()
+        #: all nodes, and those at which arcs may end, by the references to them too
         self.found: dict[str, _Node] = {}
+        self.ends: dict[str, _Node] = {}
         self.extras: dict[str, str] = {}
         self.extra_size = 0
         self.without_weight: list[_Node] = []
@@ -157,11 +159,12 @@ class _Reader:
             self.found[node.id] = node
         nodes = list(self.found.values())
         places = [node for node in nodes if node.kind == "place"]
+        transitions = [node for node in nodes if node.kind == "transition"]
+        self.ends = {node.id: node for node in (*places, *transitions)}
         for node in (whole, *nodes):
             if node.kept:
                 self._keep(node, node.id if node is not whole else "")
         name = self._text(whole, "name") or self.path.stem
-        transitions = [node for node in nodes if node.kind == "transition"]
         try:
             return Net(
                 name,
@@ -240,25 +243,24 @@ class _Reader:
         """The place or transition that an arc names, through references to other pages."""
         id = arc.get(which) or ""
         seen: dict[str, None] = {}
-        while True:
-            node = self.found.get(id)
-            if node is None or id in seen:
-                why = "refers to itself" if node is not None else "is not there"
+        while id not in self.ends:
+            if id in seen or id not in self.found:
+                why = "refers to itself" if id in seen else "is not there"
                 raise FormatError(
                     f"{self._at(arc)}: arc {shown(arc.get('id'))}: node {shown(id)} {why}"
                 )
-            if node.kind in ("place", "transition"):
-                if seen:  # a long way through references is gone only once
-                    self.found |= dict.fromkeys(seen, node)
-                return node
             seen[id] = None
-            id = node.element.get("ref") or ""
+            id = self.found[id].element.get("ref") or ""
+        # a long way through references is gone only once
+        self.ends |= dict.fromkeys(seen, self.ends[id])
+        return self.ends[id]
 
     def _transitions(self, nodes: list[_Node], arcs: list[_Node]) -> tuple[Transition, ...]:
-        collected = {node.id: _Arcs() for node in nodes}
+        collected, ends = {node.id: _Arcs() for node in nodes}, self.ends
         for arc in arcs:
             element = arc.element
-            source, target = self._end(element, "source"), self._end(element, "target")
+            source = ends.get(element.get("source")) or self._end(element, "source")
+            target = ends.get(element.get("target")) or self._end(element, "target")
             if source.kind == target.kind:
                 raise FormatError(
                     f"{self._at(element)}: arc {shown(arc.id)} leads from a {source.kind} to a "
