@@ -496,6 +496,13 @@ def test_what_a_taker_puts_early_would_disable_who_looks_for_it() -> None:
     assert "somebody looks" in refusal(net, {"fuse": "p", "into": [["t0", "t1", 1]]})
 
 
+def test_two_pairs_have_two_names() -> None:
+    net = arcs(("i", "p"), ("p", "q"), ("p", "r"), ("q", "o"))
+    assert judge(net) == "unsound"
+    pairs = [["t0", "t2", 1], ["t0", "t1", 1]]  # the second would hide the first
+    assert "occurs twice" in refusal(net, {"fuse": "p", "into": pairs})
+
+
 def test_what_a_reset_empties_is_kept() -> None:
     """t1 would undo what it needs to go on, were it not first."""
     net = arcs(("i", "pr"), ("p", "q"), ("r", "s"), ("qs", "o"))
