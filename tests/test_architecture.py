@@ -56,8 +56,8 @@ DOORS = {
     "workflow.workflow:Workflow.arun": {"execution"},
     "workflow.workflow:Workflow._repr_mimebundle_": {"drawing"},
     "net.net:Net._repr_mimebundle_": {"drawing"},
-    "analysis.report:Report._picture": {"drawing"},
-    "analysis.logic:Answer._picture": {"drawing"},
+    "analysis.soundness.report:Report._picture": {"drawing"},
+    "analysis.queries.logic:Answer._picture": {"drawing"},
     "cli:_version": {""},
 }
 
@@ -67,7 +67,7 @@ PURE = {
     "__future__", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "typing",
 }  # fmt: skip
 
-HEAVY = ("graphlay", "matplotlib", "networkx", "numpy", "pydantic", "sqlalchemy", "z3")
+HEAVY = ("graphlay", "lark", "matplotlib", "networkx", "numpy", "pydantic", "sqlalchemy", "z3")
 
 
 @dataclass(frozen=True)

@@ -237,7 +237,7 @@ class Workflow:
 
     def _check_choices(self) -> None:
         if any(choice.to_prove for choice in self.choices):
-            from petriflow.analysis.guards import require_exhaustive
+            from petriflow.analysis.guards.prove import require_exhaustive
 
             require_exhaustive(self)
 

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from petriflow.analysis.check import Checked, check_certificate
+from petriflow.analysis.checking.check import Checked, check_certificate
 from petriflow.net import Marking, Net, Transition, enabled, fire
 from petriflow.net.errors import FormatError
 

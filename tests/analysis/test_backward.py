@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from petriflow.analysis import backward
-from petriflow.analysis.backward import Covering, cover
-from petriflow.analysis.check import check_certificate
-from petriflow.analysis.coverability import coverability_graph
+from petriflow.analysis.behavioural import backward
+from petriflow.analysis.behavioural.backward import Covering, cover
+from petriflow.analysis.behavioural.coverability import coverability_graph
+from petriflow.analysis.checking.check import check_certificate
 from petriflow.net import Marking, Net, replay
 from petriflow.net.errors import NetError
 
@@ -81,6 +81,7 @@ def proves(net: Net, found: Covering) -> None:
             assert inside(Marking(before))
 
 
+@pytest.mark.promise("NETS-5")
 @given(reset_nets(), markings)
 def test_backwards_and_forwards_agree_on_bounded_nets_with_resets(net: Net, goal: Marking) -> None:
     reached = brute_force(net, LIMIT)
@@ -125,6 +126,7 @@ def test_with_weights_the_answer_is_the_same_and_proven(net: Net, goal: Marking)
         assert set(found.basis) <= {*without.basis, goal}
 
 
+@pytest.mark.promise("NETS-5")
 @given(reset_nets())
 def test_the_checker_of_certificates_takes_every_proof(net: Net) -> None:
     assume(not any("o" in t.reset for t in net.transitions))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis.behaviour import bounds, deadlocks, is_safe, reachability_graph
-from petriflow.analysis.coverability import coverability_graph
-from petriflow.analysis.liveness import home_markings, liveness, quasi_live, reversible
-from petriflow.analysis.short_circuit import short_circuit
+from petriflow.analysis.behavioural.coverability import coverability_graph
+from petriflow.analysis.behavioural.liveness import home_markings, liveness, quasi_live, reversible
+from petriflow.analysis.behavioural.properties import bounds, deadlocks, is_safe, reachability_graph
+from petriflow.analysis.structural.short_circuit import short_circuit
 from petriflow.formats import read_pnml
 from petriflow.net import Marking, Net, Place, enabled, fire, replay
 from petriflow.net.errors import WorkflowNetError
@@ -71,6 +71,7 @@ def test_the_reachability_graph_is_the_one_of_the_firing_rule(pair: tuple[Net, G
     assert sorted((str(m), t, str(a)) for m, a, t in drawn.edges(data="transition")) == edges
 
 
+@pytest.mark.promise("NETS-6")
 @given(bounded())
 def test_deadlocks_and_bounds_are_those_of_the_definition(pair: tuple[Net, Graph]) -> None:
     net, graph = pair
@@ -100,6 +101,7 @@ def test_deadlocks_and_bounds_are_those_of_the_definition(pair: tuple[Net, Graph
         assert len(safe.trace) == min(depth[m] for m in graph if max(m.values(), default=0) > 1)
 
 
+@pytest.mark.promise("NETS-6")
 @settings(max_examples=40)
 @given(bounded())
 def test_liveness_is_what_its_definition_says(pair: tuple[Net, Graph]) -> None:
@@ -135,6 +137,7 @@ def test_liveness_is_what_its_definition_says(pair: tuple[Net, Graph]) -> None:
     }
 
 
+@pytest.mark.promise("NETS-6")
 @given(bounded())
 def test_the_way_back_is_what_its_definition_says(pair: tuple[Net, Graph]) -> None:
     net, graph = pair
@@ -153,6 +156,7 @@ def test_the_way_back_is_what_its_definition_says(pair: tuple[Net, Graph]) -> No
         assert not one & other
 
 
+@pytest.mark.promise("NETS-6")
 @settings(max_examples=40)
 @given(bounded(), st.integers(1, 30))
 def test_what_is_decided_at_a_limit_is_right(pair: tuple[Net, Graph], limit: int) -> None:

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from petriflow.analysis.blocks import BlockTree, Either, Loop, Spot, Step, Together, blocks
+from petriflow.analysis.soundness.blocks import (
+    BlockTree,
+    Either,
+    Loop,
+    Spot,
+    Step,
+    Together,
+    blocks,
+)
 from petriflow.formats import read_pnml
 from petriflow.net import Net
 from petriflow.net.errors import DefinitionError, FormatNote
@@ -216,6 +224,7 @@ def unordered(tree: Any, new: dict[str, str]) -> Any:
     return plain
 
 
+@pytest.mark.promise("NETS-3")
 @given(plain_trees(), st.randoms(use_true_random=False))
 def test_the_tree_that_a_net_was_made_from_is_found(plain: list[Any], dice: random.Random) -> None:
     net, new = shuffled(denoted(plain), dice)
@@ -340,6 +349,7 @@ def made(*transitions: tuple[str, str]) -> Net:
     return builder.done()
 
 
+@pytest.mark.promise("NETS-3")
 @pytest.mark.parametrize(
     "net",
     [

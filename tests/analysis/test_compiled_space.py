@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petriflow.analysis import compiler, explore, state_space
-from petriflow.analysis.compiled_space import explore_compiled
-from petriflow.analysis.graph import Graph, marking_of, trace_to
+from petriflow.analysis import explore
+from petriflow.analysis.space import compiler, state_space
+from petriflow.analysis.space.compiled_space import explore_compiled
+from petriflow.analysis.space.graph import Graph, marking_of, trace_to
 from petriflow.net import Marking, Net, compile_net, replay
 from petriflow.net.errors import SpeedNote
 from petriflow.patterns import parallel, sequence
@@ -87,8 +88,8 @@ def test_a_count_is_never_wrong_where_lanes_overflow() -> None:
 def test_many_markings_spread_over_many_tables_and_buffers(
     keep_edges: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("petriflow.analysis.compiled_space.EDGES", 1_000)
-    monkeypatch.setattr("petriflow.analysis.compiled_space.BATCH", 700)
+    monkeypatch.setattr("petriflow.analysis.space.compiled_space.EDGES", 1_000)
+    monkeypatch.setattr("petriflow.analysis.space.compiled_space.BATCH", 700)
     net = compile_net(wide(5, 8))
     told: list[int] = []
     first = net.vector(net.net.initial_marking)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petriflow.analysis import structure
-from petriflow.analysis.coverability import OmegaMarking, coverability_graph
+from petriflow.analysis.behavioural.coverability import OmegaMarking, coverability_graph
 from petriflow.formats import read_pnml
 from petriflow.net import Marking, Net, enabled, fire, replay
 from petriflow.net.errors import DefinitionError
@@ -36,6 +36,7 @@ def maximal(markings: set[Marking]) -> set[Marking]:
     return {m for m in markings if not any(m < other for other in markings)}
 
 
+@pytest.mark.promise("NETS-4")
 @given(plain_nets())
 def test_of_a_bounded_net_the_greatest_reachable_markings_are_told(net: Net) -> None:
     reached = brute_force(net, LIMIT)
@@ -52,6 +53,7 @@ def test_of_a_bounded_net_the_greatest_reachable_markings_are_told(net: Net) -> 
     assert set(graph.dead_transitions) == {t.id for t in net.transitions} - alive
 
 
+@pytest.mark.promise("NETS-4")
 @given(plain_nets(), markings)
 def test_every_claim_of_an_unbounded_net_replays(net: Net, goal: Marking) -> None:
     graph = coverability_graph(net, max_nodes=300)

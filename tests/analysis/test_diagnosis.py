@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from petriflow import Workflow
 from petriflow.analysis import Witness, verify
-from petriflow.analysis.diagnosis import Diagnosis, diagnose
-from petriflow.analysis.history import history
+from petriflow.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from petriflow.analysis.diagnosis.history import history
 from petriflow.formats.pnml import read_pnml
 from petriflow.net import Marking, Net, Place, Transition, enabled, fire, is_enabled, replay
 from petriflow.patterns import (
@@ -301,6 +301,7 @@ def judged(net: Net) -> Diagnosis:
     return report.diagnosis[0]
 
 
+@pytest.mark.promise("VERIFY-13")
 @settings(max_examples=30, deadline=None)
 @given(with_a_block("parallel"), st.data())
 def test_a_parallel_split_made_exclusive_is_found_with_its_join(
@@ -318,6 +319,7 @@ def test_a_parallel_split_made_exclusive_is_found_with_its_join(
     assert (found.split, found.join) == (place, split.id.removesuffix("split") + "join")
 
 
+@pytest.mark.promise("VERIFY-13")
 @settings(max_examples=30, deadline=None)
 @given(with_a_block("choice"), st.data())
 def test_a_merge_made_a_parallel_join_is_found_with_its_choice(
@@ -342,6 +344,7 @@ def test_a_merge_made_a_parallel_join_is_found_with_its_choice(
     assert (found.split, found.join) == (split, "join-of-all")
 
 
+@pytest.mark.promise("VERIFY-13")
 @settings(max_examples=30, deadline=None)
 @given(with_a_block("parallel"), st.data())
 def test_a_parallel_join_made_a_simple_merge_is_found_with_its_split(
@@ -358,6 +361,7 @@ def test_a_parallel_join_made_a_simple_merge_is_found_with_its_split(
     assert (found.split, found.join) == (join.id.removesuffix("join") + "split", meet)
 
 
+@pytest.mark.promise("VERIFY-13")
 @settings(max_examples=30, deadline=None)
 @given(with_a_block("choice"), st.data())
 def test_a_choice_made_a_parallel_split_is_found_with_its_merge(
@@ -439,6 +443,7 @@ def _all_dead(net: Net, place: str, fault: Witness) -> bool:
     return {t.id for t in net.producers[place]} <= set(fault.transitions)
 
 
+@pytest.mark.promise("VERIFY-13")
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(ordinary() | damaged() | nets())
@@ -520,6 +525,7 @@ def pick(case: object) -> None: ...
 def pack(case: object) -> None: ...
 
 
+@pytest.mark.promise("VERIFY-13")
 def test_a_report_says_why_what_to_do_and_how_a_case_gets_there() -> None:
     flow = Workflow("shop", parallel(pick, pack))
     split = flow.net.transition("shop.split")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from petriflow import Workflow
-from petriflow.analysis.feasibility import Feasibility, feasible
+from petriflow.analysis.guards.feasibility import Feasibility, feasible
 from petriflow.net import Marking, enabled, fire
 from petriflow.net.errors import NetError, NotEnabled
 from petriflow.patterns import (
@@ -75,6 +75,7 @@ def took(workflow: Workflow, *names: str) -> Feasibility:
     return feasible(workflow, trace)
 
 
+@pytest.mark.promise("GUARD-2")
 def test_choices_on_the_same_values_must_agree() -> None:
     """PATTERNS §6: an XOR on x, and later an XOR on x again."""
     workflow = of(asks("x > 0", "one"), asks("x > 0", "two"))
@@ -223,6 +224,7 @@ def test_without_types_it_is_unknown() -> None:
 GUARDS = st.sampled_from(["x > 0", "x == y", "y < -1", "x + y > 2", "not x", "x % 2 == 1", "x > 5"])
 
 
+@pytest.mark.promise("GUARD-2")
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(GUARDS, min_size=1, max_size=4), st.data())

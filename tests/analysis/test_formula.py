@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from petriflow.analysis.formula import (
+from petriflow.analysis.queries.formula import (
     And,
     AtMostOne,
     Compare,
@@ -103,6 +103,7 @@ def test_a_text_is_read_as_it_is_meant(text: str, formula: Formula) -> None:
     assert read_query(text, NET) == formula
 
 
+@pytest.mark.promise("ASK-3")
 @pytest.mark.parametrize(
     ("text", "message", "carets"),
     [
@@ -219,6 +220,7 @@ PIECES = [
 ]
 
 
+@pytest.mark.promise("ASK-3")
 @given(st.lists(st.sampled_from(PIECES)).map(" ".join) | st.text())
 @example("-" * 9_000)
 @example("not " * 2_400)

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis.generalised import generalised_sound, structurally_sound, up_to_k_sound
+from petriflow.analysis.soundness.generalised import (
+    generalised_sound,
+    structurally_sound,
+    up_to_k_sound,
+)
 from petriflow.net import Marking, Net, replay
 from petriflow.net.errors import DefinitionError
 from petriflow.patterns import parallel, structured_loop

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from petriflow import Workflow
-from petriflow.analysis.guards import ChoiceFinding, GuardReport, prove_guards
+from petriflow.analysis.guards.prove import ChoiceFinding, GuardReport, prove_guards
 from petriflow.net.errors import DefinitionError, GuardError
 from petriflow.patterns import (
     exclusive_choice,
@@ -261,6 +261,7 @@ def agree(texts: Sequence[str], many: bool = False, otherwise: bool = False) -> 
     check_examples(choice, Schema(Small), texts)
 
 
+@pytest.mark.promise("GUARD-1")
 @pytest.mark.parametrize(
     "texts",
     [
@@ -291,6 +292,7 @@ def test_the_answers_are_those_of_brute_force(texts: list[str], many: bool) -> N
     agree(texts, many)
 
 
+@pytest.mark.promise("GUARD-1")
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.lists(guards, min_size=1, max_size=3), st.booleans(), st.booleans())

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis import invariants
-from petriflow.analysis.invariants import place_invariants, transition_invariants
+from petriflow.analysis.structural import invariants
+from petriflow.analysis.structural.invariants import place_invariants, transition_invariants
 from petriflow.net import Marking, Net, enabled, fire
 
 from ..nets import nets
@@ -35,6 +35,7 @@ def minimal_supports(matrix: np.ndarray) -> set[frozenset[int]]:
     return found
 
 
+@pytest.mark.promise("NETS-1")
 @settings(max_examples=100, deadline=None)
 @given(nets(plain=True))
 def test_the_minimal_invariants_are_those_of_linear_algebra(net: Net) -> None:

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis import Report, soundness, structure, verify
-from petriflow.analysis.check import check_certificate
-from petriflow.analysis.free_choice import free_choice
-from petriflow.analysis.soundness import Found, Question
-from petriflow.analysis.stubborn import applies, explore_stubborn
+from petriflow.analysis import Report, structure, verify
+from petriflow.analysis.checking.check import check_certificate
+from petriflow.analysis.soundness import ladder
+from petriflow.analysis.soundness.free_choice import free_choice
+from petriflow.analysis.soundness.ladder import Found, Question
+from petriflow.analysis.space.stubborn import applies, explore_stubborn
 from petriflow.formats import read_pnml
 from petriflow.net import Marking, Net, enabled, fire, replay
 
@@ -29,17 +30,17 @@ from .test_notions import can_reach, ordinary_nets
 from .test_reduction import branches, damaged, judged
 
 Rung = Callable[[Question], Found | None]
-RUNGS = {rung.__name__.strip("_"): rung for rung in soundness.LADDER}
+RUNGS = {rung.__name__.strip("_"): rung for rung in ladder.LADDER}
 
 
 @contextmanager
 def only(*names: str) -> Iterator[None]:
     """The ladder has only these rungs, and a short look sees next to nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(soundness, "LADDER", tuple(RUNGS[name] for name in names))
+        patch.setattr(ladder, "LADDER", tuple(RUNGS[name] for name in names))
         if "short_look" not in names:
-            patch.setattr(soundness, "SHORT_LOOK", 0)
-            patch.setattr(soundness, "LEAST", 1)
+            patch.setattr(ladder, "SHORT_LOOK", 0)
+            patch.setattr(ladder, "LEAST", 1)
         yield
 
 

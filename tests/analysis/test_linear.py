@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from petriflow.analysis.linear import (
+from petriflow.analysis.structural.linear import (
     CONSTANT,
     Row,
     growing_solution,

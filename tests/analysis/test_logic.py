@@ -11,11 +11,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis import logic, state_space
-from petriflow.analysis.compiled_space import explore_compiled
-from petriflow.analysis.fixpoints import Checker, first_with
-from petriflow.analysis.formula import read_query
-from petriflow.analysis.logic import Answer, Trail, ask
+from petriflow.analysis.queries import logic
+from petriflow.analysis.queries.fixpoints import Checker, first_with
+from petriflow.analysis.queries.formula import read_query
+from petriflow.analysis.queries.logic import Answer, Trail, ask
+from petriflow.analysis.space import state_space
+from petriflow.analysis.space.compiled_space import explore_compiled
 from petriflow.formats.pnml import read_pnml
 from petriflow.net import Marking, Net, compile_net, enabled, replay
 from petriflow.net.errors import DefinitionError, WorkflowNetError
@@ -171,6 +172,7 @@ def require_possible(net: Net, trail: Trail | None) -> None:
 # -- tests ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("ASK-1")
 @pytest.mark.slow
 @settings(max_examples=100)
 @given(nets(), formulas)
@@ -204,6 +206,7 @@ def test_every_state_is_judged_as_the_definition_says(net: Net, said: Said) -> N
         assert (found.surely == found.perhaps).all()
 
 
+@pytest.mark.promise("ASK-1")
 @settings(max_examples=30)
 @given(nets(), formulas, st.integers(1, 12))
 def test_what_is_said_of_a_part_is_true_of_the_whole(net: Net, said: Said, most: int) -> None:
@@ -229,6 +232,7 @@ def test_a_larger_part_never_says_the_opposite(net: Net, said: Said) -> None:
         require_possible(net, answer.witness)
 
 
+@pytest.mark.promise("ASK-2")
 @pytest.mark.slow
 @settings(max_examples=80)
 @given(nets(), of_markings, of_markings, st.sampled_from([*WAYS, "E[]", "A[]"]))

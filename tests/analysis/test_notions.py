@@ -106,6 +106,7 @@ def ordinary_nets(draw: st.DrawFn) -> Net:
     return builder.final("o").done()
 
 
+@pytest.mark.promise("NETS-2")
 @settings(max_examples=300, deadline=None)
 @given(ordinary_nets())
 def test_clusters_and_classes_are_what_their_definitions_say(net: Net) -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis import explore, soundness, structure, verify
-from petriflow.analysis.notions import notions_of
-from petriflow.analysis.reduction import reduce_net
-from petriflow.analysis.walks import walk_to_fault
+from petriflow.analysis import explore, structure, verify
+from petriflow.analysis.soundness import ladder
+from petriflow.analysis.soundness.notions import notions_of
+from petriflow.analysis.soundness.reduction import reduce_net
+from petriflow.analysis.space.walks import walk_to_fault
 from petriflow.net import Marking, Net, enabled, replay
 
 from ..nets import brute_force, is_sound, nets
@@ -107,10 +108,10 @@ def test_the_whole_ladder_gives_the_definitions_verdict(pair: tuple[Net, dict]) 
     """With a short look too short to decide anything, so that the later steps must."""
     net, graph = pair
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(soundness, "SHORT_LOOK", 0)
-        patch.setattr(soundness, "LEAST", 1)
+        patch.setattr(ladder, "SHORT_LOOK", 0)
+        patch.setattr(ladder, "LEAST", 1)
         report = verify(net, max_markings=4 * LIMIT)
-        patch.setattr(soundness, "walk_to_fault", lambda *_: None)
+        patch.setattr(ladder, "walk_to_fault", lambda *_: None)
         without = verify(net, max_markings=4 * LIMIT)
     expected = "sound" if is_sound(net, graph) else "unsound"
     assert (report.verdict, without.verdict) == (expected, expected)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from petriflow.analysis.siphons import (
+from petriflow.analysis.structural.siphons import (
     dry_siphon,
     largest_siphon,
     largest_trap,
@@ -51,6 +51,7 @@ def smallest(sets: Sets) -> set[frozenset[str]]:
     return {s for s in sets if not any(other < s for other in sets)}
 
 
+@pytest.mark.promise("NETS-1")
 @settings(max_examples=150, deadline=None)
 @given(nets() | ordinary(), st.sets(st.sampled_from("ipqrso")))
 def test_siphons_and_traps_are_what_their_definitions_say(net: Net, within: set[str]) -> None:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from petriflow.analysis import explore, verify
-from petriflow.analysis.compiler import warm
-from petriflow.analysis.graph import IntGraph, _most_tokens_of_many
+from petriflow.analysis.space.compiler import warm
+from petriflow.analysis.space.graph import IntGraph, _most_tokens_of_many
 from petriflow.formats import read_pnml
 from petriflow.net import Marking, Net, Place, replay
 from petriflow.net.errors import FormatNote, WorkflowNetError

@@ -44,6 +44,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     return run
 
 
+@pytest.mark.promise("CLI-10")
 def test_yes_is_exit_code_0_and_tells_the_way(cli: Cli) -> None:
     code, out, err = cli("order", "EF running(ship)")
     assert (code, err) == (0, "")
@@ -51,6 +52,7 @@ def test_yes_is_exit_code_0_and_tells_the_way(cli: Cli) -> None:
     assert "  1. 'pay' (order/pay)\n  2. the start of 'ship' (order/ship)\n" in out
 
 
+@pytest.mark.promise("CLI-10")
 def test_no_is_exit_code_1_and_its_counterexample_replays(cli: Cli) -> None:
     code, out, _ = cli("both", "mutex(pay, ship)", "--json")
     assert code == 1
@@ -83,6 +85,7 @@ def test_the_form_can_be_chosen(cli: Cli) -> None:
     assert "ask about the expanded form" in err
 
 
+@pytest.mark.promise("CLI-10")
 def test_a_limit_that_is_reached_is_exit_code_3(cli: Cli) -> None:
     code, out, _ = cli("both", "EF completed", "--max-markings", "2")
     assert code == 3

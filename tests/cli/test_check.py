@@ -51,6 +51,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     return run
 
 
+@pytest.mark.promise("CLI-10")
 @pytest.mark.parametrize(
     ("change", "code", "holds", "said"),
     [

@@ -39,7 +39,8 @@ LARGE = "w = Workflow('w', parallel(*[sequence(a, b, name=f's{n}') for n in rang
 #: Nine branches whose steps all look at one more place, so that nothing but a search decides.
 HARD = """
 from petriflow import Net
-b = Net.build("hard").place("i", 1).places("never", "o", *(f"{x}{n}" for n in range(9) for x in "pq"))
+b = Net.build("hard").place("i", 1).places("never", "o")
+b.places(*(f"{x}{n}" for n in range(9) for x in "pq"))
 b.silent("split", "i", [f"p{n}" for n in range(9)])
 b.silent("join", [f"q{n}" for n in range(9)], "o")
 for n in range(9):
@@ -128,6 +129,60 @@ def test_a_limit_that_is_reached_is_exit_code_3(cli: Cli) -> None:
     assert said.json["verdict"] == "unknown"
     assert (said.json["markings"], said.json["edges"], said.json["bound"]) == (None, None, None)
     assert "raise max_markings" in cli("verify", "m.py", "--max-markings", "100").out
+
+
+@pytest.mark.promise("CLI-9")
+def test_every_notion_the_structure_and_the_reason_are_in_the_json(cli: Cli) -> None:
+    said = cli("verify", model(STUCK), "--json")
+    assert said.json["notions"] == {
+        "classical": "no", "weak": "no", "relaxed": "no", "lazy": "no", "easy": "no",
+        "k_sound": "no", "up_to_k": "no", "generalised": "no", "structural": "no",
+    }  # fmt: skip
+    assert "free choice" in said.json["structure"]["classes"]
+    assert said.json["structure"]["places"] == 4
+    why, _ = said.json["diagnosis"]
+    assert (why["split"], why["join"]) == ("start", "settle")
+    assert "parallel split" in why["remedy"]
+    fine = cli("verify", model(SOUND), "--json", "--tokens", "2")
+    assert set(fine.json["notions"].values()) == {"yes"}
+    assert fine.json["k"] == 2
+
+
+@pytest.mark.promise("CLI-9")
+@pytest.mark.parametrize(("text", "code"), [(SOUND, 0), (STUCK, 1)])
+def test_a_certificate_is_written_and_checked(cli: Cli, text: str, code: int) -> None:
+    assert cli("verify", model(text), "--certificate", "proof.json").code == code
+    checked = cli("check", "proof.json", "m.py")
+    assert checked.code == 0
+    assert "checked" in checked.out
+    other = cli("check", "proof.json", model(LARGE))
+    assert other.code == 1
+    nowhere = cli("verify", model(text), "--certificate", "no/such/folder.json")
+    assert (nowhere.code, nowhere.out) == (2, "")
+    assert "--certificate no/such/folder.json" in nowhere.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "guard", "code", "said"),
+    [
+        ("int", "n > 3", 0, "yes"),
+        ("int", "1 / n > 3", 1, "n = 0"),
+    ],
+)
+def test_guards_are_proved(cli: Cli, kind: str, guard: str, code: int, said: str) -> None:
+    text = f"""
+from pydantic import BaseModel
+class Data(BaseModel):
+    n: {kind}
+w = Workflow("w", exclusive_choice(when("{guard}", a), otherwise=b), variables=Data)
+"""
+    answer = cli("guards", model(text))
+    assert answer.code == code
+    assert said in answer.out
+    assert len(cli("guards", "m.py", "--json").json["choices"]) == 1
+    undeclared = "w = Workflow('w', exclusive_choice(when('n > 3', a), otherwise=b))"
+    assert cli("guards", model(undeclared)).code == 3
+    assert cli("guards", model(STUCK)).code == 2
 
 
 @pytest.mark.promise("CLI-1")

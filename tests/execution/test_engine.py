@@ -30,6 +30,7 @@ from petriflow.net.errors import (
 from petriflow.patterns import (
     discriminator,
     exclusive_choice,
+    interleaved_routing,
     multi_choice,
     parallel,
     sequence,
@@ -396,7 +397,7 @@ async def test_what_is_not_proven_sound_is_not_run(monkeypatch: pytest.MonkeyPat
         return analysis.verify(net, **options, max_markings=5)
 
     monkeypatch.setattr(module, "verify", short)
-    big = Workflow("big", parallel(step("a"), step("b"), step("c")))
+    big = Workflow("big", interleaved_routing(*map(step, "abcde")))
     with pytest.raises(NotProvenSound, match="big is unknown"):
         async with Engine(MEMORY, workflows=[big]):
             pass

@@ -1,0 +1,1 @@
+"""What a net can do: bounds, deadlocks, liveness, coverability."""

@@ -1,0 +1,1 @@
+"""Guards proved by an SMT solver, z3."""

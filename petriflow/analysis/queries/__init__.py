@@ -1,0 +1,1 @@
+"""Questions about markings and ways in the language CTL."""
