@@ -31,7 +31,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from petriflow.analysis import compiler, explore, verify
+from petriflow.analysis import explore, verify
+from petriflow.analysis.space import compiler
 from petriflow.formats import read_pnml, write_pnml
 from petriflow.net import Net
 

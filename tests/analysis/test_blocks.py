@@ -309,6 +309,7 @@ def composed(draw: st.DrawFn, depth: int = 4) -> Block:
             return structured_loop(some[0], **{"while_" if kind == "while" else "until": "x"})
 
 
+@pytest.mark.slow
 @given(composed())
 def test_every_composition_of_block_patterns_is_recognised(block: Block) -> None:
     whole = sequence(event("begin"), block, event("end")).net

@@ -45,6 +45,7 @@ def components(net: Net) -> set[frozenset[str]]:
     return {places for places in every if is_component(net, places)}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("NETS-2")
 @settings(max_examples=150, deadline=None)
 @given(nets() | ordinary())

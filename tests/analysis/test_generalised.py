@@ -44,6 +44,7 @@ def some_net() -> st.SearchStrategy[Net]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.promise("VERIFY-12")
 @RANDOM
 @given(some_net())
@@ -62,6 +63,7 @@ def test_up_to_k_is_each_number_up_to_k(net: Net) -> None:
             assert last == witness.marking
 
 
+@pytest.mark.slow
 @pytest.mark.promise("VERIFY-12")
 @RANDOM
 @given(some_net())
@@ -75,6 +77,7 @@ def test_generalised_soundness_is_claimed_and_denied_rightly(net: Net) -> None:
         assert any(sound(net, k) is not True for k in range(1, 9))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("VERIFY-12")
 @RANDOM
 @given(some_net())

@@ -49,6 +49,7 @@ def holds(report: Report, net: Net) -> str:
     return check_certificate(json.loads(json.dumps(report.certificate)), net).holds
 
 
+@pytest.mark.slow
 @pytest.mark.promise("VERIFY-11")
 @pytest.mark.parametrize("rung", RUNGS)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -80,6 +81,7 @@ def test_a_rung_is_right_or_silent_and_its_certificate_holds(
         assert told in ("unknown", "yes" if so else "no")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("VERIFY-11")
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(ordinary_nets(), st.integers(1, 2))
@@ -111,6 +113,7 @@ def test_the_rank_theorem_agrees_with_exploration(net: Net, k: int) -> None:
             assert holds(report, net) == "yes"
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(judged())
 def test_stubborn_sets_leave_out_markings_but_no_end_and_no_step(

@@ -38,6 +38,7 @@ def can_reach(graph: Graph, goals: set[Marking]) -> set[Marking]:
     return good
 
 
+@pytest.mark.slow
 @pytest.mark.promise("VERIFY-9")
 @settings(max_examples=400, deadline=None)
 @given(nets(), st.integers(1, 3))
@@ -64,6 +65,7 @@ def test_every_notion_is_what_its_definition_says(net: Net, k: int) -> None:
     assert report.verdict == ("sound" if weak and fired == all else "unsound")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(nets(plain=True))
 def test_of_an_unbounded_net_nothing_wrong_is_claimed(net: Net) -> None:
@@ -106,6 +108,7 @@ def ordinary_nets(draw: st.DrawFn) -> Net:
     return builder.final("o").done()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("NETS-2")
 @settings(max_examples=300, deadline=None)
 @given(ordinary_nets())
@@ -125,6 +128,7 @@ def test_clusters_and_classes_are_what_their_definitions_say(net: Net) -> None:
     assert seen.extended_free_choice == all(t.consume == u.consume for t, u in shared)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(ordinary_nets())
 def test_well_handled_nets_have_no_two_disjoint_paths(net: Net) -> None:

@@ -65,6 +65,7 @@ def judged(draw: st.DrawFn) -> tuple[Net, dict]:
     return net, graph
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(judged())
 def test_the_small_net_is_sound_just_if_the_given_one_is(pair: tuple[Net, dict]) -> None:
@@ -136,6 +137,7 @@ def test_the_whole_ladder_gives_the_definitions_verdict(pair: tuple[Net, dict]) 
                     assert set(fault.transitions) == {t.id for t in net.transitions} - fired
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(judged())
 def test_a_walk_ends_in_a_real_fault(pair: tuple[Net, dict]) -> None:

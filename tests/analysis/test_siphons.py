@@ -93,6 +93,7 @@ def test_an_or_join_is_stopped_only_where_all_of_its_inputs_are_empty() -> None:
     assert set(traps(net)) == smallest([s for s in subsets(net) if is_trap(net, s)])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(nets(), st.data())
 def test_a_dry_siphon_stays_dry_and_a_marked_trap_stays_marked(
