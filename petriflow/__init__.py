@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from petriflow.analysis import Report, explore, verify
+    from petriflow.analysis import Report, ask, explore, verify
     from petriflow.drawing import Overlay, draw
     from petriflow.execution import Engine, Outcome
     from petriflow.net import Marking, Net
@@ -31,6 +31,7 @@ __all__ = [
     "Report",
     "TaskContext",
     "Workflow",
+    "ask",
     "call",
     "collect",
     "draw",
@@ -53,6 +54,7 @@ _HOME = {
     "Report": "petriflow.analysis",
     "TaskContext": "petriflow.workflow",
     "Workflow": "petriflow.workflow",
+    "ask": "petriflow.analysis",
     "call": "petriflow.workflow",
     "collect": "petriflow.workflow",
     "draw": "petriflow.drawing",

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from petriflow.analysis import check_certificate
+
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
 
@@ -42,3 +44,11 @@ async def test_the_second_sample_prints_what_its_comment_says(
     assert "unsound" in said
     assert "1. 'call'" in said
     assert "'settle' waits for ever: it lacks a token on 'by_letter'" in said
+
+
+def test_what_is_asked_of_the_order_is_answered_as_the_comments_say() -> None:
+    exec(compile(BLOCKS[0], "order.py", "exec"), names := {})
+    always, never, proof = ast.parse(BLOCKS[3]).body
+    ask = [eval(ast.unparse(line), names) for line in (always, never, proof)]
+    assert (ask[0].verdict, ask[1].verdict) == ("yes", "no")
+    assert check_certificate(ask[2], names["order"].net).ok

@@ -29,7 +29,7 @@ from petriflow.workflow.variables import Data, Policy, Schema, error_on_conflict
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from petriflow.analysis import Report
+    from petriflow.analysis import Answer, Report
     from petriflow.execution import Outcome
 
 
@@ -253,6 +253,27 @@ class Workflow:
         from petriflow.analysis import verify
 
         return verify(self.net, form=form, name=self.name, max_markings=max_markings)
+
+    def ask(
+        self,
+        query: str,
+        *,
+        form: Literal["expanded", "atomic"] = "expanded",
+        max_markings: int = 1_000_000,
+    ) -> Answer:
+        """Whether something can happen, must, or never does, with a way that shows it.
+
+        Args:
+            query: a formula such as `"EF (paid and not shipped)"` or `"AG (paid -> AF shipped)"`.
+            form: as for `verify`.
+            max_markings: how many markings to look at before answering `unknown`.
+
+        Raises:
+            QueryError: the query cannot be read, or names what is not there.
+        """
+        from petriflow.analysis import ask
+
+        return ask(self.net, query, form=form, name=self.name, max_markings=max_markings)
 
     def run(
         self,
