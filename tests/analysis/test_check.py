@@ -205,6 +205,44 @@ def test_a_stubborn_proof_sees_what_vanishes_beside_the_end() -> None:
     assert not accepts(net, "sound", {"kind": "stubborn", "states": states})
 
 
+def test_more_than_the_end_is_a_fault_though_it_leads_to_the_end() -> None:
+    net = Net.build("beside").places("i", "q", "o").transition("split", "i", ["o", "q"])
+    net = ended(net.transition("clean", ["q", "o"], "o").done())
+    states = [[{"i": 1}, 2], [{"o": 1, "q": 1}, 1], [{"o": 1}, 0]]
+    assert "more than the end" in check(net, "sound", {"kind": "states", "states": states}).sentence
+
+
+@pytest.mark.parametrize("kind", ["reset", "inhibitor"])
+def test_stubborn_sets_do_not_see_resets_and_inhibitors(kind: str) -> None:
+    """`b` before `a` goes well; `a` before `b` does not."""
+    net = (
+        Net.build("order").places("i", "p", "q", "r", "s", "o").transition("split", "i", ["p", "r"])
+    )
+    net = net.transition("a", "p", "q").transition("b", "r", "s", **{kind: ["q"]})
+    net = ended(net.transition("join", ["q", "s"], "o").done())
+    graph = play(net)
+    assert graph is not None
+    assert verdict_of(net, graph) == "unsound"
+    states: list[Any] = [[{"i": 1}, 4, ["split"]], [{"p": 1, "r": 1}, 3, ["b"]]]
+    states += [[{"p": 1, "s": 1}, 2, ["a"]], [{"q": 1, "s": 1}, 1, ["join"]], [{"o": 1}, 0, []]]
+    proof = {"kind": "stubborn", "states": states}
+    assert "does not allow" in check(net, "sound", proof).sentence
+
+
+def test_an_or_join_takes_less_than_weights_and_coverings_think() -> None:
+    net = Net.build("or").places("i", "p", "q", "r", "s", "o").silent("begin", "i", "p")
+    net = net.silent("join", ["p", "q"], ["r", "s"], join="or").silent("end", ["r", "s"], "o")
+    net = ended(net.done())
+    graph = play(net)
+    assert graph is not None
+    assert any(t == "end" for firings in graph.values() for t, _ in firings)
+    dead = {"kind": "dead-transitions", "transitions": ["end"]}
+    weights = {"weights": dict.fromkeys("ipqrs", 1)}
+    upward = {"upward": [{"r": 1, "s": 1}, {"p": 1, "q": 1}, {"i": 1, "q": 1}]}
+    for proof in (dead | weights, dead | upward):
+        assert "OR-join" in check(net, "unsound", proof).sentence
+
+
 def test_a_stubborn_proof_sees_what_vanishes_without_a_trace() -> None:
     """The reduced space does not meet the end with something beside it; the full one does."""
     net = Net.build("beside").places("i", "p", "q", "o").transition("split", "i", ["p", "q"])
@@ -259,7 +297,7 @@ def test_no_listing_shows_that_an_unsound_net_is_sound(
 
 @pytest.mark.parametrize(
     ("name", "set_", "why"),
-    [("rival", ["a"], "rival"), ("helper", ["join", "a"], "could enable")],
+    [("rival", ["a"], "leaves out a rival"), ("helper", ["join", "a"], "could enable")],
 )
 def test_a_set_that_is_not_stubborn_is_refused(name: str, set_: list[str], why: str) -> None:
     net = Net.build(name).places("i", "j", "p", "q", "o").transition("go", "i", ["p", "j"])

@@ -496,6 +496,14 @@ def test_what_a_taker_puts_early_would_disable_who_looks_for_it() -> None:
     assert "somebody looks" in refusal(net, {"fuse": "p", "into": [["t0", "t1", 1]]})
 
 
+def test_a_net_with_an_or_join_is_not_reduced() -> None:
+    net = arcs(("i", "p"), ("p", "o"))
+    net = replace(
+        net, transitions=tuple(replace(t, label=None, join="or") for t in net.transitions)
+    )
+    assert "OR-join" in refusal(net, {"fuse": "p", "into": [["t0", "t1", 1]]})
+
+
 def test_two_pairs_have_two_names() -> None:
     net = arcs(("i", "p"), ("p", "q"), ("p", "r"), ("q", "o"))
     assert judge(net) == "unsound"

@@ -28,6 +28,11 @@ def available() -> bool:
     return util.find_spec("numba") is not None
 
 
+def loaded() -> bool:
+    """Whether this process has used the compiled loops already."""
+    return "petriflow.analysis.space.compiled_space" in sys.modules
+
+
 def ready() -> bool:
     """Whether the loops are compiled; if not, begin to compile them, in another process."""
     global _warming

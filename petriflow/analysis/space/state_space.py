@@ -125,8 +125,8 @@ class _Found:
     pump: Pump | None
 
 
-#: From so many markings on, loading the compiled loops pays.
-LARGE = 50_000
+#: From so many markings on, loading the compiled loops pays; once they are there, from so many.
+LARGE, LARGE_ONCE_LOADED = 50_000, 2_000
 
 
 def _explore(
@@ -234,7 +234,9 @@ def _breadth_first(
     parent_via.append(-1)
     waiting: list[list[int] | None] = [enabled(begin, range(len(net.rows)))]
     deadlocks, current, check_at = 0, 0, 64
-    hand_over_at = LARGE if hand_over else sys.maxsize
+    hand_over_at = LARGE_ONCE_LOADED if compiler.loaded() else LARGE
+    if not hand_over:
+        hand_over_at = sys.maxsize
     while current < len(states):
         state, able = states[current], waiting[current]
         waiting[current] = None
