@@ -170,6 +170,17 @@ def test_a_block_tree_leads_from_the_source_to_the_sink() -> None:
     )
 
 
+def test_a_block_without_members_is_none() -> None:
+    for net, block in (
+        (arcs(("p", "o")), {"choice": []}),
+        (arcs(("i", ""), ("", "p"), ("p", "o")), {"parallel": [], "split": "t0", "join": "t1"}),
+    ):
+        last = net.transitions[-1].id
+        tree = ["i", block, "p", last, "o"]
+        with pytest.raises(FormatError, match="members"):
+            check(net, "sound", {"kind": "blocks", "tree": tree})
+
+
 def test_a_place_occurs_once_in_a_block_tree() -> None:
     net = arcs(("i", "pq"), ("p", "q"), ("q", "r"), ("qr", "o"))
     assert judge(net) == "unsound"
