@@ -565,3 +565,21 @@ def test_tokens_of_several_cases_are_told_apart_from_what_is_left_over() -> None
         if fault.kind == "improper-completion":
             assert Marking({"o": 2}) + found.left_over == fault.marking
     assert not is_enabled(net.transition("C"), Marking("c"))
+
+
+@pytest.mark.parametrize("weight", [3_000, 2_000_000, 10**15])
+def test_very_many_tokens_are_not_followed_one_by_one(weight: int) -> None:
+    many = Net.build("many").places("i", "p", "o").transition("put", "i", {"p": weight})
+    grown = Net.build("grown").places("i", "p", "q", "o").transition("put", "i", "p")
+    for net in (
+        many.transition("take", {"p": 2}, "o").done(),
+        grown.transition("again", "p", {"p": 1, "q": weight})
+        .transition("take", ["p", "q"], "o")
+        .done(),
+    ):
+        report = verify(net)
+        assert report.verdict == "unsound"
+        for fault, why in zip(report.faults, report.diagnosis, strict=True):
+            assert why.remedy
+            *_, last = replay(net, fault.trace)
+            assert why.left_over <= last

@@ -23,6 +23,7 @@ from petriflow.analysis.diagnosis.words import (
     choice,
     coming,
     named,
+    spot,
     step,
     steps,
     told,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cause", "Diagnosis", "diagnose"]
 
+#: So many tokens are followed one by one.
+MOST_TOKENS = 10_000
 #: A loop without a way out is looked at for so many markings.
 MOST_MARKINGS = 200
 
@@ -58,8 +61,35 @@ nothing can come to 'b' any more, where only 'plane' leads.
     Remedy: let the ways meet in a simple merge instead of 'arrive' (exclusive_choice), or make \
 the choice at 'i' a parallel split, so that all of them are taken (parallel).
     """
+    made = sum(net.transition(id).produce.total for id in witness.trace)
+    if made + witness.marking.total > MOST_TOKENS and witness.kind in COARSE:
+        return replace(_of_many(net, witness), way=tuple(told(net, witness.trace)))
     past = history(net, witness.trace, witness.marking)
     return replace(_cause(net, witness, past), way=tuple(told(net, witness.trace)))
+
+
+#: What is said of tokens that are too many to follow.
+COARSE: dict[str, Cause] = {
+    "deadlock": "too-few",
+    "improper-completion": "never-emptied",
+    "unbounded": "endless-growth",
+    "livelock": "no-exit",
+    "no-option": "no-exit",
+}
+
+
+def _of_many(net: Net, witness: Witness) -> Diagnosis:
+    marking = witness.marking
+    most = max(marking, key=lambda p: marking[p], default=net.sink.id)
+    where = spot(net, net.place(most))
+    left = Marking(net.sink.id) if net.sink.id in marking else Marking()
+    return Diagnosis(
+        COARSE[witness.kind],
+        (f"The tokens are too many to follow one by one; most lie on {where}.",),
+        f"look at the weights of the arcs at {where}: as many as are put there must be taken.",
+        join=most,
+        left_over=marking - left,
+    )
 
 
 def _cause(net: Net, witness: Witness, past: History) -> Diagnosis:

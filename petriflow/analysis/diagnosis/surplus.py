@@ -89,7 +89,12 @@ def growth(net: Net, past: History, rounds: int) -> Diagnosis:
             effect[x.place] = effect.get(x.place, 0) - 1
     grown = Marking({p: n for p, n in effect.items() if n > 0})
     ring = {x.place for f in turns for x in f.taken}
-    made = [token for token in past.tokens if token.maker >= start]
+    # Of many tokens of one kind, two are as good as all.
+    kinds: dict[tuple[str, int], list[Token]] = {}
+    for token in past.tokens:
+        if token.maker >= start:
+            kinds.setdefault((token.place, token.maker), []).append(token)
+    made = [token for alike in kinds.values() for token in alike[:2]]
     pairs = [
         (number, ahead, late)
         for late in made

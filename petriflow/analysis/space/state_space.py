@@ -288,13 +288,20 @@ def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
     nets never pay, and large ones pay in proportion.
     """
     states, parent = graph.states, graph.parent
-    net = graph.net
-    # On plain arcs only a marking with more tokens in all can cover another one.
-    resets = any(row.reset or row.or_join for row in net.rows)
-    gain = [sum(n for _, n in row.produce) - sum(n for _, n in row.consume) for row in net.rows]
-    total = [0] * len(states)
+    # On plain arcs only a marking with more tokens in all can cover another one, so of the earlier
+    # ones only those with fewer are looked at; with resets all are, as if each firing added one.
+    resets = any(row.reset or row.or_join for row in graph.net.rows)
+    gain = [
+        1 if resets else sum(n for _, n in row.produce) - sum(n for _, n in row.consume)
+        for row in graph.net.rows
+    ]
+    total, fewer = [0], [-1]
     for n in range(1, len(states)):
-        total[n] = 1 if resets else total[parent[n]] + gain[graph.parent_via[n]]
+        before = parent[n]
+        total.append(total[before] + gain[graph.parent_via[n]])
+        while before >= 0 and total[before] >= total[n]:
+            before = fewer[before]
+        fewer.append(before)
     seen = bytearray(len(states))
     best: Pump | None = None
     earliest = len(states)
@@ -303,10 +310,10 @@ def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
         while here > 0 and not seen[here]:
             seen[here] = 1
             lifted, tokens = states[here] | high, total[here]
-            before = parent[here] if here < earliest else -1
+            before = fewer[here] if here < earliest else -1
             while before >= 0:
                 # Markings on a path differ, so one that covers another holds more somewhere.
-                if (resets or total[before] < tokens) and (lifted - states[before]) & high == high:
+                if (lifted - states[before]) & high == high:
                     path = graph.path(here)
                     at = path.index(before)
                     pump = _pump(graph, path[: at + 1], path[at:])
@@ -314,6 +321,8 @@ def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
                         best, earliest = pump, here
                         break
                 before = parent[before]
+                while before >= 0 and total[before] >= tokens:
+                    before = fewer[before]
             here = parent[here]
     return best
 
