@@ -162,11 +162,11 @@ def test_resets_and_or_joins_may_take_what_they_like() -> None:
 
 
 @pytest.mark.slow
-def test_of_every_industrial_net_one_of_the_two_answers_is_found(corpora: Path) -> None:
+def test_of_every_third_industrial_net_one_of_the_two_answers_is_found(corpora: Path) -> None:
     """And each is right: floating point has not led astray, nor given up."""
     files = sorted((corpora / "industrial").glob("*.pnml"))
     assert len(files) == 686
-    for file in files:
+    for file in files[::3]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             net = read_pnml(file)

@@ -63,7 +63,9 @@ def outcome(file: Path, *, recover: bool, drawn: bool) -> str:
         draw(net).svg()
     try:
         explore(net, max_markings=200)
-        return verify(net, max_markings=200).verdict
+        report = verify(net, max_markings=200)
+        report.to_json()
+        return report.verdict
     except PetriflowError:
         return "no workflow net"
 

@@ -34,9 +34,9 @@ def judged(folder: Path, *what: object) -> Counter[str]:
     return Counter(told["found"])
 
 
-def all_judged(folder: Path, corpus: list[Path]) -> Counter[str]:
+def all_judged(folder: Path, corpus: list[Path], files: int = FILES) -> Counter[str]:
     """The outcomes of all mutations, in batches side by side."""
-    step = FILES // BATCHES
+    step = files // BATCHES
 
     def batch(n: int) -> Counter[str]:
         (part := folder / str(n)).mkdir()
@@ -58,11 +58,11 @@ def test_ten_thousand_hostile_files_give_an_error_or_a_net(tmp_path: Path) -> No
 
 @pytest.mark.promise("PNML-4")
 @pytest.mark.slow
-def test_ten_thousand_more_are_made_of_industrial_nets(tmp_path: Path, corpora: Path) -> None:
+def test_three_thousand_more_are_made_of_industrial_nets(tmp_path: Path, corpora: Path) -> None:
     files = sorted((corpora / "industrial").glob("*.pnml"), key=lambda f: f.stat().st_size)
-    found = all_judged(tmp_path, files[:300:6])
-    assert sum(found.values()) == FILES
-    assert found["unsound"] > 1_000
+    found = all_judged(tmp_path, files[:300:6], 3_000)
+    assert sum(found.values()) == 3_000
+    assert found["unsound"] > 300
 
 
 @pytest.mark.promise("PNML-4")
