@@ -16,13 +16,14 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from petriflow.execution.bodies import Bodies
 from petriflow.execution.case import Case
 from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock, SystemClock
+from petriflow.execution.desk import Desk
 from petriflow.execution.events import (
     CancelTask,
     CancelTimer,
@@ -31,7 +32,6 @@ from petriflow.execution.events import (
     Command,
     Decide,
     Event,
-    EventReceived,
     ScheduleTimer,
     StartTask,
     Status,
@@ -39,7 +39,7 @@ from petriflow.execution.events import (
     to_data,
 )
 from petriflow.execution.gate import admit, with_called
-from petriflow.execution.handle import CaseHandle, Outcome
+from petriflow.execution.handle import CaseHandle
 from petriflow.execution.program import program
 from petriflow.execution.questions import answer
 from petriflow.execution.store import Batch, Record, Store, StoredCase, open_store
@@ -47,11 +47,9 @@ from petriflow.net.errors import (
     DefinitionError,
     PetriflowError,
     StoreError,
-    UnknownCase,
     VariableError,
     say,
 )
-from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
 from petriflow.workflow.variables import Data
 
@@ -59,7 +57,7 @@ log = logging.getLogger("petriflow")
 T = TypeVar("T")
 
 
-class Engine:
+class Engine(Desk):
     """Runs proven workflows and keeps their cases.
 
     Args:
@@ -172,7 +170,7 @@ class Engine:
                 timer.cancel()
             await self._bodies.stop()
             with suppress(PetriflowError):  # an engine that lost its store tells those who wait
-                await self._committed()
+                await self.committed()
         finally:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
@@ -248,7 +246,7 @@ class Engine:
         id = f"{int(now * 1000):012x}-{secrets.token_hex(4)}"
         handle = self._handles[id] = CaseHandle(self, Case(program(found), id), found, now)
         self.turn(handle, CaseStarted(checked))
-        await self._committed()
+        await self.committed()
         return handle
 
     def begin(
@@ -262,99 +260,6 @@ class Engine:
         self.turn(handle, CaseStarted(variables))
         return handle
 
-    @property
-    def cases(self) -> tuple[CaseHandle, ...]:
-        """The cases of this engine that have not ended, those continued from the store too.
-
-        Cases that are called by others are not among them.
-        """
-        return tuple(h for h in self._handles.values() if not h.told and not h.parent_id)
-
-    @property
-    def left(self) -> Mapping[str, str]:
-        """The open cases of the store whose definition this engine was not given, with the names of
-        their workflows. They wait, as they are, for an engine that has it.
-        """
-        return MappingProxyType(self._left)
-
-    def case(self, id: str) -> CaseHandle:
-        """An open case of this engine.
-
-        Raises:
-            UnknownCase: the engine has no open case of this id.
-        """
-        if id not in self._handles:
-            raise UnknownCase(f"this engine has no open case {id!r}")
-        return self._handles[id]
-
-    async def signal(
-        self,
-        case: CaseHandle | str,
-        event: str,
-        payload: Mapping[str, Any] | None = None,
-        *,
-        key: str | None = None,
-    ) -> bool:
-        """Tell a case that something has happened; what that leads to is stored when this returns.
-
-        Args:
-            case: the case, or its id.
-            event: the name that its workflow waits for by `event(name)`.
-            payload: updates to the case's variables.
-            key: a name for this one happening: told again under the same key, nothing happens.
-
-        Returns:
-            Whether it was of use: taken by a step that waited, or kept for one that will.
-
-        Raises:
-            UnknownCase: this engine has no open case of this id.
-            DefinitionError: the workflow has no event of this name.
-            VariableError: the payload cannot be stored or does not fit the variables' model.
-        """
-        self._check_open()
-        handle = self.case(case if isinstance(case, str) else case.id)
-        known = {t.name for t in program(handle.workflow).triggers.values() if isinstance(t, Wait)}
-        if event not in known:
-            names = ", ".join(map(repr, sorted(known))) or "no event"
-            raise DefinitionError(
-                f"workflow {handle.workflow.name!r} does not wait for {event!r}; it knows {names}"
-            )
-        checked = handle.workflow.schema.updates(handle._case.variables, payload or {})
-        if key is not None:
-            if (handle.id, key) in self._telling or await self._in_writer(
-                self._store.told, handle.id, key
-            ):
-                return False
-            self._telling.add((handle.id, key))
-        try:
-            self._batch.inbox += [(handle.id, key, event, self._clock.now())] if key else []
-            self.turn(handle, EventReceived(event, checked))
-            useful = not handle._case.late
-            await self._committed()
-        finally:
-            self._telling.discard((handle.id, key or ""))
-        return useful
-
-    async def history(self, case_id: str) -> list[Record]:
-        """The stored events of a case, in order.
-
-        Raises:
-            UnknownCase: there is no such case.
-        """
-        self.check()
-        return await self._in_writer(self._store.history, case_id)
-
-    async def outcome(self, case_id: str) -> Outcome:
-        """What the store holds of a case, ended or not.
-
-        Raises:
-            UnknownCase: there is no such case.
-        """
-        self.check()
-        stored = await self._in_writer(self._store.case, case_id)
-        variables = {n: w[0] for n, w in stored.variables["scopes"][""][2].items()}
-        return Outcome(stored.id, cast(Status, stored.status), variables, stored.error)
-
     def _find(self, workflow: Workflow | str) -> Workflow:
         for known in self._workflows.values():
             if workflow in (known.name, known) or (
@@ -366,17 +271,6 @@ class Engine:
             f"this engine does not run {name!r}; pass it in Engine(…, workflows=[…]); it runs: "
             + (", ".join(repr(w.name) for w in self._workflows.values()) or "nothing")
         )
-
-    def check(self) -> None:
-        """Raise the error that stopped the engine, if one did."""
-        if self._error is not None:
-            raise self._error
-
-    def _check_open(self) -> None:
-        """Raise an error if nothing new may be begun."""
-        self.check()
-        if self._stopping:
-            raise StoreError("the engine is being stopped; nothing new begins")
 
     # -- turns ------------------------------------------------------------------------------
 
@@ -427,9 +321,6 @@ class Engine:
 
     async def committed(self) -> None:
         """Return when all that has happened until now is stored."""
-        await self._committed()
-
-    async def _committed(self) -> None:
         self.check()
         done = self._loop.create_future()
         self._commits.append(done)

@@ -1,0 +1,145 @@
+"""What a user asks of an engine about its cases: the side of `Engine` that faces people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+from petriflow.execution.clock import Clock
+from petriflow.execution.events import Event, EventReceived, Status
+from petriflow.execution.handle import CaseHandle, Outcome
+from petriflow.execution.program import program
+from petriflow.execution.store import Batch, Record, Store
+from petriflow.net.errors import DefinitionError, StoreError, UnknownCase
+from petriflow.patterns.fragment import Event as Wait
+
+T = TypeVar("T")
+
+
+class Desk:
+    """The questions and orders that an `Engine` takes for its cases; it does the work itself."""
+
+    _store: Store
+    _batch: Batch
+    _clock: Clock
+    _handles: dict[str, CaseHandle]
+    _left: dict[str, str]
+    _telling: set[tuple[str, str]]
+    _error: Exception | None
+    _stopping: bool
+
+    @property
+    def cases(self) -> tuple[CaseHandle, ...]:
+        """The cases of this engine that have not ended, those continued from the store too.
+
+        Cases that are called by others are not among them.
+        """
+        return tuple(h for h in self._handles.values() if not h.told and not h.parent_id)
+
+    @property
+    def left(self) -> Mapping[str, str]:
+        """The open cases of the store whose definition this engine was not given, with the names of
+        their workflows. They wait, as they are, for an engine that has it.
+        """
+        return MappingProxyType(self._left)
+
+    def case(self, id: str) -> CaseHandle:
+        """An open case of this engine.
+
+        Raises:
+            UnknownCase: the engine has no open case of this id.
+        """
+        if id not in self._handles:
+            raise UnknownCase(f"this engine has no open case {id!r}")
+        return self._handles[id]
+
+    async def signal(
+        self,
+        case: CaseHandle | str,
+        event: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+    ) -> bool:
+        """Tell a case that something has happened; what that leads to is stored when this returns.
+
+        Args:
+            case: the case, or its id.
+            event: the name that its workflow waits for by `event(name)`.
+            payload: updates to the case's variables.
+            key: a name for this one happening: told again under the same key, nothing happens.
+
+        Returns:
+            Whether it was of use: taken by a step that waited, or kept for one that will.
+
+        Raises:
+            UnknownCase: this engine has no open case of this id.
+            DefinitionError: the workflow has no event of this name.
+            VariableError: the payload cannot be stored or does not fit the variables' model.
+        """
+        self._check_open()
+        handle = self.case(case if isinstance(case, str) else case.id)
+        known = {t.name for t in program(handle.workflow).triggers.values() if isinstance(t, Wait)}
+        if event not in known:
+            names = ", ".join(map(repr, sorted(known))) or "no event"
+            raise DefinitionError(
+                f"workflow {handle.workflow.name!r} does not wait for {event!r}; it knows {names}"
+            )
+        checked = handle.workflow.schema.updates(handle._case.variables, payload or {})
+        if key is not None:
+            if (handle.id, key) in self._telling or await self._in_writer(
+                self._store.told, handle.id, key
+            ):
+                return False
+            self._telling.add((handle.id, key))
+        try:
+            self._batch.inbox += [(handle.id, key, event, self._clock.now())] if key else []
+            self.turn(handle, EventReceived(event, checked))
+            useful = not handle._case.late
+            await self.committed()
+        finally:
+            self._telling.discard((handle.id, key or ""))
+        return useful
+
+    async def history(self, case_id: str) -> list[Record]:
+        """The stored events of a case, in order.
+
+        Raises:
+            UnknownCase: there is no such case.
+        """
+        self.check()
+        return await self._in_writer(self._store.history, case_id)
+
+    async def outcome(self, case_id: str) -> Outcome:
+        """What the store holds of a case, ended or not.
+
+        Raises:
+            UnknownCase: there is no such case.
+        """
+        self.check()
+        stored = await self._in_writer(self._store.case, case_id)
+        variables = {n: w[0] for n, w in stored.variables["scopes"][""][2].items()}
+        return Outcome(stored.id, cast(Status, stored.status), variables, stored.error)
+
+    def check(self) -> None:
+        """Raise the error that stopped the engine, if one did."""
+        if self._error is not None:
+            raise self._error
+
+    def _check_open(self) -> None:
+        """Raise an error if nothing new may be begun."""
+        self.check()
+        if self._stopping:
+            raise StoreError("the engine is being stopped; nothing new begins")
+
+    def turn(self, handle: CaseHandle, event: Event) -> None:
+        """Apply an event and the answers to the guards it asks for; hand all to the writer."""
+        raise NotImplementedError
+
+    async def committed(self) -> None:
+        """Return when all that has happened until now is stored."""
+        raise NotImplementedError
+
+    async def _in_writer(self, work: Callable[..., T], *args: Any) -> T:
+        raise NotImplementedError
