@@ -16,14 +16,14 @@ A place that a reset, an inhibitor or a read arc looks at is left alone, and so 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from petriflow.net import Marking, Net, Place, Transition
 
 #: A sequence of transitions of the given net, as a tree so that fusing two is cheap.
-Sequence_ = str | tuple["Sequence_", "Sequence_"]
+Sequence_ = str | tuple["Sequence_", ...]
 #: A transition on the way: one of the given net by its id, one that came from fusing by a number.
 Name = str | int
 
@@ -37,7 +37,7 @@ class _Step:
     special: Transition | None
     sequence: Sequence_
     #: what is dead just if this is: transitions that were dropped in its favour
-    shadows: list[Sequence_] = field(default_factory=list)
+    shadows: Sequence_ = ()
 
     def arcs(self) -> tuple[object, ...]:
         consume, produce = frozenset(self.consume.items()), frozenset(self.produce.items())
@@ -79,10 +79,19 @@ class Reduction:
     def members(self, steps: Iterable[str]) -> set[str]:
         """The transitions of the given net that these steps stand for."""
         found: set[str] = set()
+        waiting: list[Sequence_] = []
         for step in steps:
             known = self._steps[step]
-            for sequence in (known.sequence, *known.shadows):
-                found.update(_flat(sequence))
+            waiting += (known.sequence, known.shadows)
+        # Parts are shared, and there may be exponentially many ways to each.
+        seen: set[int] = set()
+        while waiting:
+            here = waiting.pop()
+            if isinstance(here, str):
+                found.add(here)
+            elif id(here) not in seen:
+                seen.add(id(here))
+                waiting += here
         return found
 
 
@@ -185,7 +194,8 @@ class _Reducer:
         self._drop_circles(id)
 
     def _shadow(self, favoured: Name, step: _Step) -> None:
-        self.steps[favoured].shadows += [step.sequence, *step.shadows]
+        known = self.steps[favoured]
+        known.shadows = (known.shadows, step.sequence, step.shadows)
         self._look_again(step)
 
     def _drop_circles(self, id: Name) -> None:
@@ -287,7 +297,7 @@ def _fused(first: _Step, then: _Step, place: str) -> _Step:
         produce,
         first.special,
         (first.sequence, then.sequence),
-        [*first.shadows, *then.shadows],
+        (first.shadows, then.shadows),
     )
 
 
