@@ -1,12 +1,22 @@
 """Where cases are kept."""
 
-from petriflow.execution.store.store import (
-    Batch,
-    Record,
-    Store,
-    StoredCase,
+from petriflow.execution.store.schema import VERSION
+from petriflow.execution.store.store import Batch, Record, Store, StoredCase
+from petriflow.execution.store.urls import (
     open_store,
     store_exists,
+    store_version,
+    upgrade_store,
 )
 
-__all__ = ["Batch", "Record", "Store", "StoredCase", "open_store", "store_exists"]
+__all__ = [
+    "VERSION",
+    "Batch",
+    "Record",
+    "Store",
+    "StoredCase",
+    "open_store",
+    "store_exists",
+    "store_version",
+    "upgrade_store",
+]

@@ -17,8 +17,15 @@ from sqlalchemy import (
     text,
 )
 
-#: Counts up with every change of these tables; a store of a newer version is refused.
-VERSION = 1
+#: Counts up with every change of these tables, each of which is a file in `migrations`; a store
+#: of a newer version is refused.
+VERSION = 2
+
+#: Where Alembic notes the version; a database may hold tables, and revisions, of others.
+REVISIONS = "petriflow_version"
+
+#: The states of cases that have not ended.
+OPEN = ("running", "suspended")
 
 #: Marks a SQLite file as a store of ours ("PFlw"), in the file's header.
 APPLICATION = 0x50466C77
@@ -58,6 +65,12 @@ cases = Table(
         sqlite_where=text("status = 'running'"),
         postgresql_where=text("status = 'running'"),
     ),
+    Index(
+        "suspended_cases",
+        "definition",
+        sqlite_where=text("status = 'suspended'"),
+        postgresql_where=text("status = 'suspended'"),
+    ),
 )
 
 events = Table(
@@ -80,6 +93,16 @@ timers = Table(
     Column("case_id", ForeignKey("cases.id"), primary_key=True),
     Column("timer", Text, primary_key=True),
     Column("due", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: the names under which cases were started, so that one started twice is one case
+keys = Table(
+    "keys",
+    metadata,
+    Column("workflow", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False, index=True),
     sqlite_with_rowid=False,
 )
 

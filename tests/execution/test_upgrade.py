@@ -1,0 +1,109 @@
+"""Stores of older versions are brought up to date, and go on."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from petriflow import Engine
+from petriflow.execution.store import open_store, schema
+from petriflow.execution.store.upgrade import FOLDER, upgrade
+from petriflow.net import Marking, replay
+
+from . import kept
+from .test_store import url
+
+STORES = Path(__file__).parent / "stores"
+
+
+def old_store(file: Path) -> str:
+    with closing(sqlite3.connect(file)) as db:
+        db.executescript((STORES / "version_1.sql").read_text("utf-8"))
+    return url(file)
+
+
+def tables(file: Path) -> dict[str, Any]:
+    """What SQLite itself says of the tables, without the order of columns and Alembic's own."""
+    with closing(sqlite3.connect(file)) as db:
+        names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: (
+                {row[1:] for row in db.execute(f"PRAGMA table_info({name})")},
+                {row[2:5] for row in db.execute(f"PRAGMA foreign_key_list({name})")},
+                {row[1] for row in db.execute(f"PRAGMA index_list({name})")},
+            )
+            for name in names
+            if name != schema.REVISIONS
+        }
+
+
+@pytest.mark.promise("STORE-2")
+async def test_cases_that_the_first_version_left_go_on_to_their_ends(tmp_path: Path) -> None:
+    store = old_store(tmp_path / "x.db")
+    kept.go.set()
+    async with Engine(store, workflows=[kept.claim, kept.check]) as engine:
+        (case,) = engine.cases
+        assert case.variables["amount"] == "99.90"
+        (called,) = (id for id in engine._handles if id != case.id)
+        assert await engine.signal(called, "checked")
+        assert await engine.signal(case, "answered")
+        outcome = await case.wait()
+        assert outcome.completed, outcome.error
+        assert set(outcome.variables["seen"]) == {"begin", "thank", "work", "end"}
+        history = await engine.history(case.id)
+    fired = [t for record in history for t in record.fired]
+    *_, last = replay(kept.claim.expanded, fired)
+    assert last == Marking({kept.claim.expanded.sink.id: 1})
+    assert [record.seq for record in history] == list(range(1, len(history) + 1))
+
+
+def test_an_old_file_is_brought_up_to_date_in_place_and_keeps_its_rows(tmp_path: Path) -> None:
+    store = old_store(tmp_path / "old.db")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as db:
+        before = db.execute("SELECT * FROM events ORDER BY case_id, seq").fetchall()
+    open_store(store).close()
+    open_store(store).close()  # and is left alone the next time
+    with closing(sqlite3.connect(tmp_path / "old.db")) as db:
+        assert db.execute("SELECT * FROM events ORDER BY case_id, seq").fetchall() == before
+        assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    open_store(url(tmp_path / "new.db")).close()
+    assert tables(tmp_path / "old.db") == tables(tmp_path / "new.db")
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(tmp_path: Path) -> None:
+    engine = sa.create_engine(url(tmp_path / "x.db"))
+    with engine.begin() as connection:
+        upgrade(connection)
+        context = MigrationContext.configure(
+            connection, opts={"version_table": schema.REVISIONS, "compare_type": True}
+        )
+        assert context.get_current_revision() == f"{schema.VERSION:04d}"
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+    assert len(list(FOLDER.glob("v*.py"))) == schema.VERSION
+
+
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = old_store(tmp_path / "x.db")
+
+    def half(connection: sa.Connection, since: int) -> None:
+        upgrade(connection, since)
+        raise KeyboardInterrupt
+
+    before = tables(tmp_path / "x.db")
+    monkeypatch.setattr("petriflow.execution.store.sqlite.upgrade", half)
+    with pytest.raises(KeyboardInterrupt):
+        open_store(store)
+    assert tables(tmp_path / "x.db") == before
+    monkeypatch.undo()
+    open_store(store).close()
