@@ -8,6 +8,7 @@
 * whoever runs an engine: `NotProvenSound`, `StoreError`, `UnknownCase`
 * whoever asks about a net: `QueryError`
 * whoever draws: `DrawingError`
+* whoever tests a workflow: `StoryError`
 
 A message names the element, says what is wrong and what to do. Verdicts are values, never errors.
 """
@@ -99,6 +100,10 @@ class QueryError(PetriflowError):
 
 class DrawingError(PetriflowError):
     """A picture cannot be drawn or saved as asked: an unknown node in an overlay, a file type."""
+
+
+class StoryError(PetriflowError, AssertionError):
+    """A step of a test's story cannot be taken, or the case is not as the test expects it."""
 
 
 def say(error: BaseException) -> str:
