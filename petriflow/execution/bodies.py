@@ -7,11 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 from petriflow.execution.clock import Clock
 from petriflow.execution.events import Event, StartTask, TaskCompleted, TaskFailed
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.observer import Observers
 from petriflow.net.errors import TaskError, VariableError, printable, say
 from petriflow.workflow.task import Task, TaskContext
 from petriflow.workflow.variables import Schema
@@ -31,8 +33,14 @@ class Bodies:
     cancelled and ended in its own way all the same: the case then finds the event to be late.
     """
 
-    def __init__(self, clock: Clock, ended: Callable[[CaseHandle, Event], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        ended: Callable[[CaseHandle, Event], None],
+        observers: Observers,
+    ) -> None:
         self._clock = clock
+        self._observers = observers
         self._ended = ended
         self._threads = ThreadPoolExecutor(THREADS, "petriflow-task")
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -42,6 +50,7 @@ class Bodies:
 
     def start(self, handle: CaseHandle, command: StartTask) -> None:
         """Start one attempt."""
+        self._observers.queued(handle, command)
         self._running[command.firing_id] = self._loop.create_task(self._attempt(handle, command))
 
     def cancel(self, firing_id: str) -> None:
@@ -70,6 +79,7 @@ class Bodies:
         try:
             if command.delay:
                 await self._clock.sleep(command.delay)
+            self._observers.began(handle, command)
             view = schema.view(command.variables)
             context = TaskContext(
                 handle.id,
@@ -83,7 +93,7 @@ class Bodies:
                 result = await self._begin(handle, command, context)
             else:
                 result = await self._in_time(handle, command, context)
-            event = completed(schema, command, result)
+            event = _completed(schema, command, result)
         except asyncio.CancelledError:
             if firing_id not in self._running:
                 raise
@@ -122,7 +132,7 @@ class Bodies:
             with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                 self._loop.call_soon_threadsafe(self._ended, handle, event)
 
-        future = self._threads.submit(_outcome, task, context)
+        future = self._threads.submit(copy_context().run, _outcome, task, context)
         try:
             result, error = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -151,7 +161,7 @@ def _outcome(task: Task, context: TaskContext) -> tuple[Any, BaseException | Non
         return None, error
 
 
-def completed(schema: Schema, command: StartTask, result: Any) -> Event:
+def _completed(schema: Schema, command: StartTask, result: Any) -> Event:
     """The end of a body that returned: a result that cannot be used fails for good."""
     firing_id = command.firing_id
     if result is not None and not isinstance(result, Mapping):

@@ -40,6 +40,7 @@ from petriflow.execution.events import (
 )
 from petriflow.execution.gate import admit, with_called
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.observer import Observer, Observers
 from petriflow.execution.program import program
 from petriflow.execution.questions import answer
 from petriflow.execution.store import Batch, Record, Store, StoredCase, open_store
@@ -65,6 +66,7 @@ class Engine(Desk):
         workflows: what this engine runs. Cases of other definitions in the store wait.
         allow_unsound: run workflows although they are not proven sound.
         on_event: called with the `Record` of every event after it is committed.
+        observers: told of cases and tasks, such as `Metrics`, `Traces` and `Logs`.
         clock: the time; tests give one that jumps.
 
     Use it as `async with Engine(…) as engine`. Entering continues every open case of the store;
@@ -93,6 +95,7 @@ class Engine(Desk):
         workflows: Sequence[Workflow] | Workflow,
         allow_unsound: bool = False,
         on_event: Callable[[Record], None] | None = None,
+        observers: Sequence[Observer] = (),
         clock: Clock | None = None,
     ) -> None:
         self._url = store
@@ -106,6 +109,7 @@ class Engine(Desk):
         self._allow_unsound = allow_unsound
         self._on_event = on_event
         self._clock: Clock = clock or SystemClock()
+        self._observers = Observers(observers, self._clock)
         self._handles: dict[str, CaseHandle] = {}
         self._telling: set[tuple[str, str]] = set()
         self._left: dict[str, str] = {}
@@ -126,7 +130,7 @@ class Engine(Desk):
         self._entered = True
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "petriflow-store")
-        self._bodies = Bodies(self._clock, self._ended)
+        self._bodies = Bodies(self._clock, self._ended, self._observers)
         try:
             self._store: Store = await self._in_writer(open_store, self._url)
         except BaseException:
@@ -148,6 +152,7 @@ class Engine(Desk):
             stored = await self._in_writer(self._store.open_cases)
             loaded = [handle for row in stored if (handle := self._load(row))]
             for handle in loaded:
+                self._observers.opened(handle, continued=True)
                 self._continue(handle, due)
         except BaseException:
             await self._bodies.stop()
@@ -174,6 +179,8 @@ class Engine(Desk):
         finally:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
+            for handle in self._handles.values():
+                self._observers.left(handle)
             await self._shut()
 
     async def _shut(self) -> None:
@@ -388,11 +395,18 @@ class Engine(Desk):
         )
 
     def _announce(self, record: Record) -> None:
+        if handle := self._handles.get(record.case_id):  # of a case that has ended, late events
+            self._observers.committed(handle, record)
         if self._on_event is not None:
             try:
                 self._on_event(record)
             except (Exception, asyncio.CancelledError):
-                log.exception("on_event failed for event %s of case %s", record.seq, record.case_id)
+                log.exception(
+                    "on_event failed for event %s of case %s",
+                    record.seq,
+                    record.case_id,
+                    extra={"case_id": record.case_id},
+                )
 
     def _fail(self, error: PetriflowError, commits: Sequence[asyncio.Future[None]] = ()) -> None:
         """Stop: nothing further is told or started; the store holds the last commit."""
@@ -414,16 +428,20 @@ class Engine(Desk):
             ):
                 pass  # the case has dropped it meanwhile, or the next engine will start it
             case StartTask(task=task) if handle.workflow.tasks[task].calls is not None:
+                self._observers.queued(handle, command)
+                self._observers.began(handle, command)
                 self._children.start(handle, command)
             case StartTask():
                 self._bodies.start(handle, command)
             case CancelTask(firing_id):
+                self._observers.withdrawn(handle, firing_id)
                 self._bodies.cancel(firing_id)
             case CancelTimer(timer):
                 if running := self._timers.pop((handle.id, timer), None):
                     running.cancel()
             case CaseFinished():
                 self._handles.pop(handle.id, None)
+                self._observers.ended(handle)
             case Decide() | ScheduleTimer():
                 raise AssertionError("a decision and a timer's time are settled in the turn")
 

@@ -1,0 +1,103 @@
+"""`Observer`: whoever looks on while an engine works, such as metrics, traces and logs.
+
+The pure case knows nothing of observers: the engine tells them what is committed, and what it does
+about it. An observer that fails is logged and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from petriflow.execution.clock import Clock
+from petriflow.execution.events import StartTask
+from petriflow.execution.handle import CaseHandle
+from petriflow.execution.store import Record
+
+log = logging.getLogger("petriflow")
+
+
+class Observer:
+    """What an engine tells; override what you want to hear. All times are seconds since 1970.
+
+    Everything is told in the engine's loop, so an observer must not block. For every case `opened`
+    comes first, and either `ended` or `left` last. For every attempt of a task `queued` comes
+    first, then `began`, then either `committed` with its `TaskCompleted` or `TaskFailed`, or
+    `withdrawn`. An attempt that calls a workflow is told again when its case is resumed.
+    """
+
+    def opened(self, case: CaseHandle, at: float, continued: bool) -> None:
+        """A case has begun, or an engine goes on with one from the store (`continued`)."""
+
+    def committed(self, case: CaseHandle, record: Record) -> None:
+        """An event of the case is stored."""
+
+    def queued(self, case: CaseHandle, command: StartTask, at: float) -> None:
+        """An attempt is to begin, as soon as its pause is over and there is room for it."""
+
+    def began(self, case: CaseHandle, command: StartTask, at: float) -> None:
+        """The body of an attempt begins; told in the asyncio task of the body."""
+
+    def withdrawn(self, case: CaseHandle, firing_id: str, at: float) -> None:
+        """The attempt of this firing is not wanted any more, whatever its body does."""
+
+    def ended(self, case: CaseHandle, at: float) -> None:
+        """The case has ended, and its end is stored."""
+
+    def left(self, case: CaseHandle, at: float) -> None:
+        """This engine does not go on with the case, which has not ended."""
+
+
+class Observers:
+    """All observers of an engine, told one after the other."""
+
+    def __init__(self, observers: Sequence[Observer], clock: Clock) -> None:
+        self._all = tuple(observers)
+        self._clock = clock
+
+    def opened(self, case: CaseHandle, continued: bool) -> None:
+        """Tell of a case that this engine goes on with from here."""
+        for observer in self._all:
+            _safely(case, observer.opened, self._clock.now(), continued)
+
+    def committed(self, case: CaseHandle, record: Record) -> None:
+        """Tell of an event that is stored."""
+        for observer in self._all:
+            if record.kind == "CaseStarted":
+                _safely(case, observer.opened, record.at, False)
+            _safely(case, observer.committed, record)
+
+    def queued(self, case: CaseHandle, command: StartTask) -> None:
+        """Tell of an attempt that is to begin."""
+        for observer in self._all:
+            _safely(case, observer.queued, command, self._clock.now())
+
+    def began(self, case: CaseHandle, command: StartTask) -> None:
+        """Tell of an attempt that begins."""
+        for observer in self._all:
+            _safely(case, observer.began, command, self._clock.now())
+
+    def withdrawn(self, case: CaseHandle, firing_id: str) -> None:
+        """Tell of an attempt that is not wanted any more."""
+        for observer in self._all:
+            _safely(case, observer.withdrawn, firing_id, self._clock.now())
+
+    def ended(self, case: CaseHandle) -> None:
+        """Tell of a case whose end is stored."""
+        for observer in self._all:
+            _safely(case, observer.ended, self._clock.now())
+
+    def left(self, case: CaseHandle) -> None:
+        """Tell of a case that this engine does not go on with."""
+        for observer in self._all:
+            _safely(case, observer.left, self._clock.now())
+
+
+def _safely(case: CaseHandle, tell: Callable[..., None], *args: Any) -> None:
+    try:
+        tell(case, *args)
+    except (Exception, asyncio.CancelledError):
+        who = getattr(tell, "__qualname__", repr(tell))
+        log.exception("%s failed for case %s", who, case.id, extra={"case_id": case.id})
