@@ -38,6 +38,7 @@ FLOORS = {
     "execution": 5,
     "simulation": 5,
     "drawing": 6,
+    "testing": 6,
     "service": 7,
     "cli": 7,
     "__main__": 8,

@@ -93,7 +93,7 @@ class Bodies:
                 result = await self._begin(handle, command, context)
             else:
                 result = await self._in_time(handle, command, context)
-            event = _completed(schema, command, result)
+            event = completed(schema, command, result)
         except asyncio.CancelledError:
             if firing_id not in self._running:
                 raise
@@ -161,7 +161,7 @@ def _outcome(task: Task, context: TaskContext) -> tuple[Any, BaseException | Non
         return None, error
 
 
-def _completed(schema: Schema, command: StartTask, result: Any) -> Event:
+def completed(schema: Schema, command: StartTask, result: Any) -> Event:
     """The end of a body that returned: a result that cannot be used fails for good."""
     firing_id = command.firing_id
     if result is not None and not isinstance(result, Mapping):
