@@ -1,4 +1,4 @@
-"""The file on the disk: what it holds, and which files are refused."""
+"""What a store holds, of either kind; and which files and databases are refused."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def event(id: str, seq: int, **more: Any) -> Record:
 
 
 @pytest.mark.promise("STORE-1")
-def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
-    store = open_store(url(tmp_path / "x.db"))
-    store.define("0" * 64, "w", {}, 1.0)
-    store.commit(Batch([state("a", 1)], [event("a", 1)]))
+def test_a_commit_is_all_or_nothing(store: str) -> None:
+    kept = open_store(store)
+    kept.define("0" * 64, "w", {}, 1.0)
+    kept.commit(Batch([state("a", 1)], [event("a", 1)]))
     with pytest.raises(StoreError):  # the third event is there already
-        store.commit(
+        kept.commit(
             Batch(
                 [state("a", 2, marking={"q": 1}), state("b", 1)],
                 [event("a", 2), event("b", 1), event("a", 1)],
@@ -63,15 +63,15 @@ def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
                 [("a", "key", "e", 1.0)],
             )
         )
-    assert store.case("a").marking == {"p": 1}
-    assert [record.seq for record in store.history("a")] == [1]
-    assert store.timers() == {}
-    assert not store.told("a", "key")
+    assert kept.case("a").marking == {"p": 1}
+    assert [record.seq for record in kept.history("a")] == [1]
+    assert kept.timers() == {}
+    assert not kept.told("a", "key")
     with pytest.raises(UnknownCase, match="'b'"):
-        store.case("b")
-    store.commit(Batch([state("a", 2)], [event("a", 2)]))
-    assert store.case("a").version == 2
-    store.close()
+        kept.case("b")
+    kept.commit(Batch([state("a", 2)], [event("a", 2)]))
+    assert kept.case("a").version == 2
+    kept.close()
 
 
 @pytest.mark.promise("STORE-1")
@@ -111,15 +111,15 @@ async def test_wal_and_full_synchronisation(tmp_path: Path) -> None:
     store.close()
 
 
-def test_whole_numbers_of_any_size_are_kept(tmp_path: Path) -> None:
-    store = open_store(url(tmp_path / "x.db"))
-    store.define("0" * 64, "w", {}, 1.0)
-    store.commit(
+def test_whole_numbers_of_any_size_are_kept(store: str) -> None:
+    kept = open_store(store)
+    kept.define("0" * 64, "w", {}, 1.0)
+    kept.commit(
         Batch([state("a", 1, variables={"n": 2**70})], [event("a", 1, data={"n": -(2**70)})])
     )
-    assert store.case("a").variables == {"n": 2**70}
-    assert store.history("a")[0].data == {"n": -(2**70)}
-    store.close()
+    assert kept.case("a").variables == {"n": 2**70}
+    assert kept.history("a")[0].data == {"n": -(2**70)}
+    kept.close()
 
 
 # -- one engine a file ----------------------------------------------------------------------------
@@ -221,7 +221,8 @@ def test_a_file_that_another_program_has_locked_is_refused(tmp_path: Path) -> No
     [
         ("sqlite:////no/such/folder/x.db", "folder '/no/such/folder' does not exist"),
         ("x.db", "not a store URL"),
-        ("mysql://me:secret@host/db", "only SQLite is supported"),
+        ("postgresql+asyncpg://me:secret@host/db", "reached by psycopg"),
+        ("mysql://me:secret@host/db", "only SQLite and PostgreSQL are supported"),
     ],
 )
 def test_a_url_that_names_no_store_is_refused(store: str, words: str) -> None:
@@ -257,7 +258,7 @@ def test_a_store_that_fails_stops_the_engine_and_says_so(tmp_path: Path) -> None
 
 
 @pytest.mark.promise("STORE-7")
-async def test_a_case_of_another_definition_waits_for_an_engine_that_has_it(tmp_path: Path) -> None:
+async def test_a_case_of_another_definition_waits_for_an_engine_that_has_it(store: str) -> None:
     go = asyncio.Event()
 
     def definition(*after: Any) -> Fragment:
@@ -268,14 +269,14 @@ async def test_a_case_of_another_definition_waits_for_an_engine_that_has_it(tmp_
 
     old = Workflow("w", definition())
     new = Workflow("w", definition(step("more")))
-    async with Engine(url(tmp_path / "x.db"), workflows=[old]) as engine:
+    async with Engine(store, workflows=[old]) as engine:
         id = (await engine.start(old)).id
     go.set()
-    async with Engine(url(tmp_path / "x.db"), workflows=[new]) as engine:
+    async with Engine(store, workflows=[new]) as engine:
         assert engine.cases == ()
         assert (await engine.outcome(id)).status == "running"
         assert (await (await engine.start(new)).wait()).completed
-    async with Engine(url(tmp_path / "x.db"), workflows=[old]) as engine:
+    async with Engine(store, workflows=[old]) as engine:
         (case,) = engine.cases
         assert case.id == id
         assert (await case.wait()).completed
@@ -283,7 +284,7 @@ async def test_a_case_of_another_definition_waits_for_an_engine_that_has_it(tmp_
 
 @pytest.mark.promise("RUN-3")
 async def test_a_task_that_an_engine_left_running_runs_again_under_the_same_firing(
-    tmp_path: Path,
+    store: str,
 ) -> None:
     seen: list[str] = []
     go = asyncio.Event()
@@ -293,11 +294,11 @@ async def test_a_task_that_an_engine_left_running_runs_again_under_the_same_firi
         await go.wait()
 
     flow = Workflow("w", hold)
-    async with Engine(url(tmp_path / "x.db"), workflows=[flow]) as engine:
+    async with Engine(store, workflows=[flow]) as engine:
         await engine.start(flow)
         await until(lambda: seen)
     go.set()
-    async with Engine(url(tmp_path / "x.db"), workflows=[flow]) as engine:
+    async with Engine(store, workflows=[flow]) as engine:
         (case,) = engine.cases
         assert (await case.wait()).completed
     assert len(seen) == 2

@@ -6,27 +6,33 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from petriflow.execution.store.postgres import PostgresStore, database_version, upgrade_database
 from petriflow.execution.store.sqlite import SqliteStore, file_version
 from petriflow.execution.store.store import Store
 from petriflow.net.errors import StoreError
 
 
 def open_store(url: str) -> Store:
-    """Open a store, making its tables on first use.
+    """Open a store. A SQLite file gets its tables on first use, and the changes of newer versions;
+    a PostgreSQL database gets both by `upgrade_store` alone, for others may be using it.
 
     Args:
-        url: `sqlite:///cases.db` for a file, `sqlite://` for one in memory.
+        url: `sqlite:///cases.db` for a file, `sqlite://` for one in memory, or
+            `postgresql+psycopg://user@host/database`.
 
     Raises:
-        StoreError: the URL is none of these, or the file cannot be used; the message says why.
+        StoreError: the URL is none of these, or the store cannot be used; the message says why.
     """
-    return SqliteStore(sqlite_url(url))
+    parsed = _parse(url)
+    return SqliteStore(parsed) if _is_sqlite(parsed) else PostgresStore(parsed)
 
 
 def store_exists(url: str) -> bool:
     """Whether there is a store at a URL already; a store in memory never is."""
-    file = sa.make_url(url).database if url.startswith("sqlite:") else None
-    return bool(file) and Path(str(file)).is_file()
+    parsed = _parse(url)
+    if not _is_sqlite(parsed):
+        return database_version(parsed) is not None
+    return bool(parsed.database) and Path(str(parsed.database)).is_file()
 
 
 def store_version(url: str) -> int | None:
@@ -35,7 +41,9 @@ def store_version(url: str) -> int | None:
     Raises:
         StoreError: the URL is none of a store, the database cannot be reached, or is not ours.
     """
-    parsed = sqlite_url(url)
+    parsed = _parse(url)
+    if not _is_sqlite(parsed):
+        return database_version(parsed)
     return file_version(Path(parsed.database)) if parsed.database else None
 
 
@@ -48,20 +56,26 @@ def upgrade_store(url: str) -> int | None:
     Raises:
         StoreError: as `open_store`.
     """
+    parsed = _parse(url)
+    if not _is_sqlite(parsed):
+        return upgrade_database(parsed)
     version = store_version(url)
-    SqliteStore(sqlite_url(url)).close()  # which does it on every opening
+    SqliteStore(parsed).close()  # which does it on every opening
     return version
 
 
-def sqlite_url(url: str) -> sa.URL:
-    """The parts of a URL; raises StoreError."""
+def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise StoreError(f"{url!r} is not a store URL; write sqlite:///cases.db") from None
-    if parsed.get_backend_name() != "sqlite":
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreError(
-            f"store {parsed.render_as_string()!r}: only SQLite is supported; "
-            "write sqlite:///cases.db, or sqlite:// for one in memory"
+            f"store {parsed.render_as_string()!r}: only SQLite and PostgreSQL are supported; write "
+            "sqlite:///cases.db, sqlite:// for one in memory, or postgresql+psycopg://host/database"
         )
     return parsed
+
+
+def _is_sqlite(url: sa.URL) -> bool:
+    return url.get_backend_name() == "sqlite"

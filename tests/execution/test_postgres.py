@@ -1,0 +1,150 @@
+"""Stores on PostgreSQL: cases run on them, and databases that are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from petriflow import Engine, Workflow, collect
+from petriflow.cli import main
+from petriflow.execution.store import VERSION, open_store, store_version, upgrade_store
+from petriflow.net import Marking, replay
+from petriflow.net.errors import StoreError
+from petriflow.patterns import event, parallel, sequence
+
+from . import kept
+from .conftest import Cluster
+from .test_engine import JumpingClock, step
+
+
+def rows(url: str, query: str) -> list[Any]:
+    """By a connection of its own, as another program would."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = list(connection.execute(sa.text(query)).all())
+    engine.dispose()
+    return found
+
+
+def check_consistent(url: str, flow: Workflow) -> None:
+    """The stored markings are what the stored events lead to, by the one firing rule."""
+    net = flow.expanded
+    for id, marking, version in rows(
+        url, f"SELECT id, marking, version FROM cases WHERE workflow = '{flow.name}'"
+    ):
+        events = rows(url, f"SELECT seq, fired FROM events WHERE case_id = '{id}' ORDER BY seq")
+        assert [seq for seq, _ in events] == list(range(1, version + 1))
+        fired = [t for _, some in events for t in some]
+        *_, last = [net.initial_marking, *replay(net, fired)]
+        assert last == Marking(marking)
+
+
+@pytest.mark.promise("STORE-1")
+async def test_cases_run_from_their_beginning_to_their_end(database: str) -> None:
+    flow = Workflow(
+        "w",
+        sequence(parallel(step("a", seen="a"), step("b", seen="b")), step("c", seen="c")),
+        merge={"seen": collect},
+    )
+    async with Engine(database, workflows=[flow]) as engine:
+        cases = [await engine.start(flow, {"seen": [], "n": n}) for n in range(20)]
+        ends = await asyncio.gather(*(case.wait() for case in cases))
+        assert all(end.completed for end in ends)
+        assert [end.variables["n"] for end in ends] == list(range(20))
+        assert (await engine.outcome(cases[3].id)).variables == ends[3].variables
+        assert all(sorted(end.variables["seen"]) == ["a", "b", "c"] for end in ends)
+    check_consistent(database, flow)
+
+
+@pytest.mark.promise("STORE-8")
+async def test_events_timers_and_called_cases_go_on_with_the_next_engine(database: str) -> None:
+    kept.go.clear()
+    await kept.begin(database)
+    kept.go.set()
+    clock = JumpingClock()
+    async with Engine(database, workflows=[kept.claim, kept.check], clock=clock) as engine:
+        (case,) = engine.cases
+        (called,) = (id for id in engine._handles if id != case.id)
+        assert await engine.signal(called, "checked", key="once")
+        outcome = await case.wait()
+    assert outcome.completed, outcome.error
+    check_consistent(database, kept.claim)
+    check_consistent(database, kept.check)
+
+
+async def test_a_text_that_postgresql_cannot_hold_stops_nobody(database: str) -> None:
+    """U+0000 cannot stand in its texts, but may stand in JSON."""
+    flow = Workflow("w", sequence(event("go"), step("a", said="x\0y")))
+    async with Engine(database, workflows=[flow]) as engine:
+        case = await engine.start(flow)
+        with pytest.raises(StoreError, match="NUL"):
+            await engine.signal(case, "go", key="a\0b")
+        assert await engine.signal(case, "go", {"n": "\0"}, key="ab")
+        assert (await case.wait()).variables == {"said": "x\0y", "n": "\0"}
+
+
+# -- databases that are refused -------------------------------------------------------------------
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(StoreError, match="cannot be reached") as refused:
+        open_store("postgresql+psycopg://me:secret@127.0.0.1:1/x")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_database_that_is_not_there_is_told(cluster: Cluster) -> None:
+    with pytest.raises(StoreError, match=r"no_such.*does not exist"):
+        open_store(cluster.url("no_such"))
+
+
+def test_a_database_without_tables_is_refused_until_it_is_upgraded(empty_database: str) -> None:
+    with pytest.raises(StoreError, match=r"no tables yet.*`petriflow db upgrade"):
+        open_store(empty_database)
+    assert store_version(empty_database) is None
+    assert upgrade_store(empty_database) is None
+    assert upgrade_store(empty_database) == VERSION
+    open_store(empty_database).close()
+
+
+def test_a_database_of_another_version_is_refused(database: str) -> None:
+    engine = sa.create_engine(database)
+    for version, words in (("0001", "petriflow db upgrade"), ("0099", "a newer petriflow")):
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"UPDATE petriflow_version SET version_num = '{version}'"))
+        with pytest.raises(StoreError, match=words):
+            open_store(database)
+    with pytest.raises(StoreError, match="a newer petriflow"):
+        upgrade_store(database)
+    engine.dispose()
+
+
+def test_an_upgrade_does_not_touch_tables_of_others(empty_database: str) -> None:
+    engine = sa.create_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE cases (recipe text)"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="already exists"):
+        upgrade_store(empty_database)
+    assert rows(empty_database, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == [
+        ("cases",)
+    ]
+
+
+def test_the_command_line_upgrades_and_tells_the_version(
+    empty_database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    for command in ("status", "upgrade", "status"):
+        arguments = ["petriflow", "db", command, "--store", empty_database, "--json"]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as exit:
+            main()
+        said.append((exit.value.code or 0, json.loads(capsys.readouterr().out)))
+    assert [code for code, _ in said] == [1, 0, 0]
+    assert said[1][1] == {"before": None, "version": VERSION}
+    assert said[2][1]["current"] is True
