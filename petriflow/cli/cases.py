@@ -63,7 +63,7 @@ def run(
         print_json({"cases": results} if go_on else results[0])
     elif not results:
         screen.print(f"no open case of {workflow.name!r} in {store}", markup=False)
-    codes = {"completed": 0, "running": 3}
+    codes = {"completed": 0, "running": 3, "suspended": 3}
     raise typer.Exit(max((codes.get(r["status"], 1) for r in results), default=0, key=_gravity))
 
 
@@ -115,6 +115,8 @@ async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
         events = ", ".join(_label(t) for t in case.waits_for)
         why = outcome.error or f"for {events}"
         out.print(f"waiting: {why}", style="yellow", markup=False, soft_wrap=True)
+    elif outcome.status == "suspended":
+        out.print("suspended; resume it to go on", style="yellow", markup=False)
     else:
         style = "green" if outcome.completed else "red"
         why = f": {outcome.error}" if outcome.error else ""

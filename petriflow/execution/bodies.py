@@ -49,7 +49,9 @@ class Bodies:
         self._loop = asyncio.get_running_loop()
 
     def start(self, handle: CaseHandle, command: StartTask) -> None:
-        """Start one attempt."""
+        """Start one attempt; one that is at work already, in a case that was suspended, goes on."""
+        if command.firing_id in self._running:
+            return
         self._observers.queued(handle, command)
         self._running[command.firing_id] = self._loop.create_task(self._attempt(handle, command))
 
@@ -79,6 +81,10 @@ class Bodies:
         try:
             if command.delay:
                 await self._clock.sleep(command.delay)
+            if handle.status == "suspended":  # meanwhile; it is asked for again when resumed
+                self._running.pop(firing_id, None)
+                self._observers.withdrawn(handle, firing_id)
+                return
             self._observers.began(handle, command)
             view = schema.view(command.variables)
             context = TaskContext(

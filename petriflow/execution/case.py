@@ -10,9 +10,14 @@ an answer from outside (a task's result, a choice's guards) becomes a command.
 No clock, no database, no asyncio, no user code: the engine around it does all that.
 
     created ──CaseStarted──▶ running ──▶ completed    [final] is reached
-                                    ├──▶ failed       a task failed for good, or data conflict
-                                    ├──▶ cancelled    CancelRequested
-                                    └──▶ deadlocked   nothing can happen, and it is not the end
+                              ▲  │  ├──▶ failed       a task failed for good, or data conflict
+                       Resumed│  │  ├──▶ cancelled    CancelRequested
+                              │  │  └──▶ deadlocked   nothing can happen, and it is not the end
+                              │  ▼Suspended
+                           suspended ──▶ failed, cancelled
+
+In a suspended case what is under way may finish: bodies return, events and timers that are waited
+for happen. But the second rule rests: nothing fires or starts because of it until `Resumed`.
 """
 
 from __future__ import annotations
@@ -36,8 +41,10 @@ from petriflow.execution.events import (
     Event,
     EventReceived,
     IncidentResolved,
+    Resumed,
     StartTask,
     Status,
+    Suspended,
     TaskCompleted,
     TaskFailed,
     TimerFired,
@@ -156,12 +163,18 @@ class Case:
     @property
     def idle(self) -> bool:
         """Whether nothing goes on by itself: only events and persons can bring the case on."""
+        if self.status == "suspended":
+            return True
         return not (self.finished or self.running or self.deciding or self.waiting.timers)
 
     def open_commands(self) -> list[Command]:
-        """The commands that are still to be carried out; after a restart they are issued again."""
+        """The commands that are still to be carried out; after a restart they are issued again.
+
+        A suspended case begins no body again either; its tasks are asked for when it is resumed.
+        """
+        running = () if self.status == "suspended" else self.running
         return [
-            *(self._start_command(firing) for firing in self.running),
+            *(self._start_command(firing) for firing in running),
             *self.waiting.timers,
             *(self._decide_command(choice) for choice in self.deciding),
         ]
@@ -205,7 +218,8 @@ class Case:
                         self._finish("failed", f"task {running.task!r}: {error}")
                     else:
                         running.attempt += 1
-                        self._commands.append(self._start_command(firing_id))
+                        if self.status == "running":
+                            self._commands.append(self._start_command(firing_id))
             case Decided(choice, number, takes):
                 if self._is_open(choice, number):
                     del self.deciding[choice]
@@ -230,6 +244,21 @@ class Case:
                     self._happen(rung, {})
                 else:
                     self.late = True
+            case Suspended():
+                self.late = self.status != "running"
+                if not self.late:
+                    self.status = "suspended"
+                    self.deciding.clear()  # they are asked anew
+            case Resumed():
+                self.late = self.status != "suspended"
+                if not self.late:
+                    self.status = "running"
+                    under_way = list(self.running)
+                    self._wake(self.program.everything)
+                    self._advance()
+                    # Whoever carries these out knows the bodies that are still at work.
+                    left = (firing for firing in under_way if firing in self.running)
+                    self._commands += [self._start_command(firing) for firing in left]
             case CancelRequested(reason):
                 self._finish("cancelled", reason or None)
             case _:
@@ -249,6 +278,9 @@ class Case:
 
     def _advance(self) -> None:
         """Fire what is silent or starts a task, until nothing is left to fire."""
+        if self.status == "suspended":
+            self._awake.clear()  # on the way back everything is looked at
+            return
         net, program = self.program.net, self.program
         while self._awake:  # emptied when the case ends
             t = heappop(self._awake)

@@ -102,6 +102,10 @@ class Children:
             event = TaskFailed(child.firing_id, f"case {child.id} {case.status}{why}")
         self._engine.turn(parent, event)
 
+    def of(self, parent: CaseHandle) -> list[CaseHandle]:
+        """The cases that run because a case has called them."""
+        return [self._of[firing] for firing in parent._case.running if firing in self._of]
+
     def cancel(self, firing_id: str) -> None:
         """The caller's token is gone: give up the case that it called."""
         if child := self._of.pop(firing_id, None):

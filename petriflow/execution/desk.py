@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
+from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock
-from petriflow.execution.events import Event, EventReceived, Status
+from petriflow.execution.events import Event, EventReceived, Resumed, Status, Suspended
 from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.program import program
 from petriflow.execution.store import Batch, Record, Store
-from petriflow.net.errors import DefinitionError, StoreError, UnknownCase
+from petriflow.net.errors import DefinitionError, StoreError, UnknownCase, printable
 from petriflow.patterns.fragment import Event as Wait
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ class Desk:
     _clock: Clock
     _handles: dict[str, CaseHandle]
     _left: dict[str, str]
+    _children: Children
     _telling: set[tuple[str, str]]
     _error: Exception | None
     _stopping: bool
@@ -100,6 +102,52 @@ class Desk:
             await self.committed()
         finally:
             self._telling.discard((handle.id, key or ""))
+        return useful
+
+    async def suspend(self, case: CaseHandle | str, reason: str = "") -> bool:
+        """Hold a case: bodies that run may finish and events are received, but nothing new starts.
+
+        The cases that its tasks call are suspended with it.
+
+        Returns:
+            Whether the case was running; otherwise nothing happens.
+
+        Raises:
+            UnknownCase: this engine has no open case of this id.
+        """
+        return await self._tell_all(case, Suspended(printable(str(reason))))
+
+    async def resume(self, case: CaseHandle | str) -> bool:
+        """Let a suspended case go on, with the cases that its tasks call.
+
+        Returns:
+            Whether the case was suspended; otherwise nothing happens.
+
+        Raises:
+            UnknownCase: this engine has no open case of this id.
+        """
+        return await self._tell_all(case, Resumed())
+
+    async def cancel(self, case: CaseHandle | str, reason: str = "") -> Outcome:
+        """Give a case up: running bodies are cancelled, nothing further starts.
+
+        Raises:
+            UnknownCase: this engine has no open case of this id.
+        """
+        return await self.case(case if isinstance(case, str) else case.id).cancel(reason)
+
+    async def _tell_all(self, case: CaseHandle | str, event: Suspended | Resumed) -> bool:
+        """Suspend or resume a case and those that it calls; the answer is whether it was of use."""
+        self._check_open()
+        first = self.case(case if isinstance(case, str) else case.id)
+        before: Status = "running" if isinstance(event, Suspended) else "suspended"
+        useful = first.status == before
+        family = [first] if useful else []
+        for member in family:
+            family += self._children.of(member)
+            if member.status == before:
+                self.turn(member, event)
+        await self.committed()
         return useful
 
     async def history(self, case_id: str) -> list[Record]:

@@ -48,6 +48,7 @@ from petriflow.net.errors import (
     DefinitionError,
     PetriflowError,
     StoreError,
+    UnknownCase,
     VariableError,
     say,
 )
@@ -112,6 +113,7 @@ class Engine(Desk):
         self._observers = Observers(observers, self._clock)
         self._handles: dict[str, CaseHandle] = {}
         self._telling: set[tuple[str, str]] = set()
+        self._starting: dict[tuple[str, str], asyncio.Task[CaseHandle]] = {}
         self._left: dict[str, str] = {}
         self._entered = self._stopping = False
         self._error: PetriflowError | None = StoreError("the engine is not running; enter it first")
@@ -194,6 +196,14 @@ class Engine(Desk):
             if stored.parent is None:
                 self._left[stored.id] = stored.workflow
             return None
+        handle = self._handles[stored.id] = self._handle(stored, workflow)
+        if stored.parent is not None and stored.call is not None:
+            handle.parent_id = stored.parent
+            handle.firing_id, handle.depth, handle.began_with = stored.call
+            self._children.adopt(handle)
+        return handle
+
+    def _handle(self, stored: StoredCase, workflow: Workflow) -> CaseHandle:
         try:
             case = Case.load(
                 program(workflow),
@@ -207,13 +217,7 @@ class Engine(Desk):
             raise StoreError(
                 f"case {stored.id!r} in the store is damaged ({say(error)}); restore the file"
             ) from error
-        handle = CaseHandle(self, case, workflow, stored.created_at)
-        self._handles[case.id] = handle
-        if stored.parent is not None and stored.call is not None:
-            handle.parent_id = stored.parent
-            handle.firing_id, handle.depth, handle.began_with = stored.call
-            self._children.adopt(handle)
-        return handle
+        return CaseHandle(self, case, workflow, stored.created_at)
 
     def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
         case = handle._case
@@ -229,16 +233,23 @@ class Engine(Desk):
     # -- what a user does -------------------------------------------------------------------
 
     async def start(
-        self, workflow: Workflow | str, variables: Mapping[str, Any] | None = None
+        self,
+        workflow: Workflow | str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
     ) -> CaseHandle:
         """Begin a case; it is stored when this returns.
 
         Args:
             workflow: one of the engine's workflows, or its name.
             variables: what the case begins with; by default the workflow's example.
+            key: a name for this one case, such as an order's number: started again under the same
+                key, also by a later engine, it is the same case, with the variables it has.
 
         Raises:
             DefinitionError: the engine was not given this workflow.
+            UnknownCase: the case of this key was started with another version of the workflow.
             VariableError: the variables cannot be stored or do not fit the model.
         """
         self._check_open()
@@ -249,11 +260,43 @@ class Engine(Desk):
                 f"workflow {found.name!r} begins with a mapping of variables, not {given!r}"
             )
         checked = found.schema.initial(given)
+        if key is None:
+            return await self._start(found, checked)
+        if not isinstance(key, str) or not key:
+            raise DefinitionError(f"a key is a text that is not empty, not {key!r}")
+        name = found.name, key
+        if name not in self._starting:
+            self._starting[name] = self._loop.create_task(self._start_once(found, checked, key))
+            self._starting[name].add_done_callback(lambda _: self._starting.pop(name))
+        # Whoever gives up waiting leaves the start to the others that wait for the same case.
+        return await asyncio.shield(self._starting[name])
+
+    async def _start(self, workflow: Workflow, variables: Data, key: str = "") -> CaseHandle:
         now = self._clock.now()
         id = f"{int(now * 1000):012x}-{secrets.token_hex(4)}"
-        handle = self._handles[id] = CaseHandle(self, Case(program(found), id), found, now)
-        self.turn(handle, CaseStarted(checked))
+        handle = self._handles[id] = CaseHandle(self, Case(program(workflow), id), workflow, now)
+        self._batch.keys += [(workflow.name, key, id)] if key else []
+        self.turn(handle, CaseStarted(variables))
         await self.committed()
+        return handle
+
+    async def _start_once(self, workflow: Workflow, variables: Data, key: str) -> CaseHandle:
+        """The case of a key: begun now, or found; one that has ended is only to look at."""
+        id = await self._in_writer(self._store.keyed, workflow.name, key)
+        self._check_open()
+        if id is None:
+            return await self._start(workflow, variables, key)
+        if id in self._handles:
+            return self._handles[id]
+        stored = await self._in_writer(self._store.case, id)
+        known = self._workflows.get(stored.definition)
+        if known is None:
+            raise UnknownCase(
+                f"case {id!r} of key {key!r} was started with another version of workflow "
+                f"{workflow.name!r}; run an engine that has that version"
+            )
+        handle = self._handle(stored, known)
+        handle.told = True
         return handle
 
     def begin(
@@ -426,7 +469,7 @@ class Engine(Desk):
             case StartTask(firing_id, attempt=attempt) if not self._is_wanted(
                 handle, firing_id, attempt
             ):
-                pass  # the case has dropped it meanwhile, or the next engine will start it
+                pass  # the case has dropped it or is suspended, or the next engine will start it
             case StartTask(task=task) if handle.workflow.tasks[task].calls is not None:
                 self._observers.queued(handle, command)
                 self._observers.began(handle, command)
@@ -446,8 +489,10 @@ class Engine(Desk):
                 raise AssertionError("a decision and a timer's time are settled in the turn")
 
     def _is_wanted(self, handle: CaseHandle, firing_id: str, attempt: int) -> bool:
+        if self._stopping or handle.status == "suspended":
+            return False
         running = handle._case.running.get(firing_id)
-        return running is not None and running.attempt == attempt and not self._stopping
+        return running is not None and running.attempt == attempt
 
     def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
         async def ring() -> None:

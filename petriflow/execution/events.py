@@ -12,7 +12,11 @@ from typing import Literal
 from petriflow.workflow.variables import Data
 
 #: The states of a case. `created` is before its first event, the last four are final.
-Status = Literal["created", "running", "completed", "failed", "cancelled", "deadlocked"]
+Status = Literal[
+    "created", "running", "suspended", "completed", "failed", "cancelled", "deadlocked"
+]
+#: The states in which a case has begun and not ended.
+OPEN: frozenset[str] = frozenset({"running", "suspended"})
 FINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled", "deadlocked"})
 
 # -- events -----------------------------------------------------------------------------------
@@ -85,6 +89,18 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspended:
+    """From here on nothing new starts; what runs may finish, and events are still received."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The case goes on from where it stands."""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """The case is to be given up."""
 
@@ -100,13 +116,15 @@ Event = (
     | IncidentResolved
     | EventReceived
     | TimerFired
+    | Suspended
+    | Resumed
     | CancelRequested
 )
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         CaseStarted, TaskCompleted, TaskFailed, Decided, DecisionFailed, IncidentResolved,
-        EventReceived, TimerFired, CancelRequested,
+        EventReceived, TimerFired, Suspended, Resumed, CancelRequested,
     )
 }  # fmt: skip
 

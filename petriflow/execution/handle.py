@@ -26,6 +26,14 @@ from petriflow.workflow.variables import Data
 class Shell(Protocol):
     """What a handle needs of the engine it belongs to."""
 
+    async def suspend(self, case: CaseHandle, reason: str = "") -> bool:
+        """Hold a case and those that it calls."""
+        ...
+
+    async def resume(self, case: CaseHandle) -> bool:
+        """Let a case and those that it calls go on."""
+        ...
+
     def check(self) -> None:
         """Raise the error that stopped the engine, if one did."""
         ...
@@ -110,7 +118,7 @@ class CaseHandle:
 
     async def settle(self) -> Outcome:
         """Wait until the case has ended, or until only an event or a person can bring it on: then
-        the outcome's status is `running`.
+        the outcome's status is `running` or `suspended`.
 
         Raises:
             StoreError: the engine lost its store; the case continues from its last commit when
@@ -142,6 +150,17 @@ class CaseHandle:
         if self._case.stuck:
             self._shell.touch(self)
         return await waiter
+
+    async def suspend(self, reason: str = "") -> bool:
+        """Hold the case: bodies that run may finish and events are received, nothing new starts.
+
+        The answer is whether it was running; otherwise nothing happens.
+        """
+        return not self.told and await self._shell.suspend(self, reason)
+
+    async def resume(self) -> bool:
+        """Let the suspended case go on; the answer is whether it was suspended."""
+        return not self.told and await self._shell.resume(self)
 
     async def cancel(self, reason: str = "") -> Outcome:
         """Give the case up: running bodies are cancelled, nothing further starts.

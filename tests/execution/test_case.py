@@ -23,7 +23,9 @@ from petriflow.execution.events import (
     Event,
     EventReceived,
     IncidentResolved,
+    Resumed,
     StartTask,
+    Suspended,
     TaskCompleted,
     TaskFailed,
     TimerFired,
@@ -82,13 +84,42 @@ def outside(case: Case) -> list[Event]:
     return told + [TimerFired(timer.timer) for timer in case.waiting.timers]
 
 
-def next_event(case: Case, waiting: list[Command], pick: Pick) -> Event:
-    """An answer to one of the waiting commands, which is taken out, or news from outside."""
+def next_event(case: Case, waiting: list[Command], pick: Pick, *, pauses: bool = True) -> Event:
+    """An answer to one of the waiting commands, which is taken out, or news from outside; now and
+    then somebody suspends the case, and somebody resumes it."""
     told = outside(case)
+    if pauses:
+        told.append(Resumed() if case.status == "suspended" else Suspended("look"))
     chosen = pick(len(waiting) + len(told))
     if chosen < len(waiting):
         return respond(case, waiting.pop(chosen), pick)
     return told[chosen - len(waiting)]
+
+
+def going(case: Case, waiting: list[Command]) -> bool:
+    """Whether the case can still be brought on."""
+    return not case.finished and bool(waiting or outside(case) or case.status == "suspended")
+
+
+def waiting_after(case: Case, event: Event, waiting: list[Command]) -> list[Command]:
+    """The commands that wait for an answer when the case has taken an event in."""
+    suspended = case.status == "suspended"
+    for command in case.apply(event):
+        match command:
+            case CancelTask(firing_id):
+                waiting = [c for c in waiting if getattr(c, "firing_id", "") != firing_id]
+            case StartTask(firing_id):  # issued again where the case goes on: the body is at work
+                waiting = [c for c in waiting if getattr(c, "firing_id", "") != firing_id]
+                waiting.append(command)
+            case Decide():
+                waiting.append(command)
+            case CaseFinished(status):
+                assert status == case.status
+        if suspended and case.status == "suspended":
+            assert not isinstance(command, StartTask | Decide), "something new has begun"
+    if case.status == "suspended":
+        waiting = [c for c in waiting if not isinstance(c, Decide)]
+    return waiting
 
 
 def drive(
@@ -96,18 +127,11 @@ def drive(
 ) -> None:
     """Answer the open commands in any order, until the case ends or has gone round enough."""
     waiting = [c for c in commands if isinstance(c, Decide | StartTask)]
-    while steps and not case.finished and (waiting or outside(case)):
+    while steps and going(case, waiting):
         steps -= 1
         event = next_event(case, waiting, pick)
         log.append(event)
-        for command in case.apply(event):
-            match command:
-                case CancelTask(firing_id):
-                    waiting = [c for c in waiting if getattr(c, "firing_id", "") != firing_id]
-                case Decide() | StartTask():
-                    waiting.append(command)
-                case CaseFinished(status):
-                    assert status == case.status
+        waiting = waiting_after(case, event, waiting)
 
 
 def workflow_of(fragment: Fragment) -> Workflow:
@@ -137,21 +161,16 @@ def test_a_case_sits_on_reachable_markings_and_its_firings_replay(
     waiting = [c for c in commands if isinstance(c, Decide | StartTask)]
     for _ in range(60):
         assert case.marking in reachable
-        if case.finished or not (waiting or outside(case)):
+        if not going(case, waiting):
             break
         event = next_event(case, waiting, pick)
-        for command in case.apply(event):
-            if isinstance(command, CancelTask):
-                gone = command.firing_id
-                waiting = [c for c in waiting if getattr(c, "firing_id", "") != gone]
-            elif isinstance(command, Decide | StartTask):
-                waiting.append(command)
+        waiting = waiting_after(case, event, waiting)
         *_, after = replay(workflow.expanded, case.fired, before)
         assert after == case.marking
         moved = {p: after[p] - before[p] for p in {*after, *before}}
         assert case.delta == {p: n for p, n in moved.items() if n}
         before = after
-    if not (waiting or outside(case)):
+    if not going(case, waiting):
         assert case.status == "completed"
         assert case.marking == Marking(workflow.expanded.sink.id)
 
@@ -184,6 +203,93 @@ def test_a_log_cut_anywhere_goes_on_to_the_same_end(
             whole.status, whole.marking, whole.variables,
         )  # fmt: skip
         assert _sorted(one.open_commands()) == _sorted(whole.open_commands())
+
+
+@pytest.mark.promise("RUN-9")
+@given(compositions(tasks=5), st.data())
+def test_a_case_suspended_after_every_event_ends_as_the_one_that_never_was(
+    fragment: Fragment, data: st.DataObject
+) -> None:
+    """And each time it comes from the store: a pause is no more than a pause."""
+    workflow = workflow_of(fragment)
+    whole = Case(program(workflow), "1")
+    log: list[Event] = [CaseStarted({"x": 1})]
+    waiting = [c for c in whole.apply(log[0]) if isinstance(c, Decide | StartTask)]
+    for _ in range(40):
+        if not going(whole, waiting):
+            break
+        event = next_event(whole, waiting, lambda n: data.draw(st.integers(0, n - 1)), pauses=False)
+        log.append(event)
+        waiting = waiting_after(whole, event, waiting)
+
+    case = Case(program(workflow), "1")
+    for event in log:
+        match event:  # the numbers of questions and timers count the events, pauses among them
+            case Decided(choice, _, takes):
+                event = Decided(choice, case.deciding[choice], takes)
+            case TimerFired(timer):
+                name = timer.rpartition("#")[0]
+                event = TimerFired(f"{name}#{case.waiting.since[name]}")
+        case.apply(event)
+        if case.finished:
+            break
+        before = case.marking, case.variables
+        assert case.apply(Suspended("")) == []
+        assert case.status == "suspended"
+        assert [c for c in case.open_commands() if isinstance(c, StartTask | Decide)] == []
+        case = Case.load(
+            case.program, "1", case.status, case.seq, None, json.loads(json.dumps(case.dump()))
+        )
+        again = case.apply(Resumed())
+        assert {c.firing_id for c in again if isinstance(c, StartTask)} == set(case.running)
+        assert {c.choice for c in again if isinstance(c, Decide)} == set(case.deciding)
+        assert (case.marking, case.variables) == before
+    assert (case.status, case.marking, case.variables) == (
+        whole.status, whole.marking, whole.variables,
+    )  # fmt: skip
+
+
+def test_what_is_under_way_finishes_in_a_suspended_case_and_nothing_follows_until_it_is_resumed(
+) -> None:  # fmt: skip
+    case = Case(program(Workflow("w", sequence(parallel(a, b), c))), "1")
+    one, two = case.apply(CaseStarted({}))
+    assert isinstance(one, StartTask)
+    assert isinstance(two, StartTask)
+    assert case.apply(Suspended("an audit")) == []
+    assert case.apply(TaskCompleted(one.firing_id, {"a": 1})) == []
+    assert case.fired == ["w/parallel-1/a.complete"]
+    assert case.apply(TaskCompleted(two.firing_id, {"b": 2})) == []
+    assert (case.status, case.variables) == ("suspended", {})  # they are joined when it goes on
+    assert case.idle
+    for late in (Suspended("again"), Decided("w", 1, (0,))):
+        assert case.apply(late) == []
+        assert case.late
+    (start,) = case.apply(Resumed())
+    assert isinstance(start, StartTask)
+    assert (start.task, case.variables) == ("w/c", {"a": 1, "b": 2})
+    assert case.apply(Resumed()) == []
+    assert case.late
+    case.apply(Suspended(""))
+    assert case.apply(TaskCompleted(start.firing_id, {})) == []
+    assert case.apply(Resumed()) == [CaseFinished("completed")]
+
+
+def test_a_suspended_case_can_fail_and_be_cancelled_and_tries_again_only_when_it_is_resumed(
+) -> None:  # fmt: skip
+    tough = task(name="tough", retries=1)(lambda case: None)
+    for end, status in (("no", "failed"), ("enough", "cancelled")):
+        case = Case(program(Workflow("w", sequence(tough, name="s"))), "1")
+        (start,) = case.apply(CaseStarted({}))
+        assert isinstance(start, StartTask)
+        case.apply(Suspended(""))
+        assert case.apply(TaskFailed(start.firing_id, "once")) == []
+        (again,) = case.apply(Resumed())
+        assert isinstance(again, StartTask)
+        assert again.attempt == 2
+        case.apply(Suspended(""))
+        last = TaskFailed(start.firing_id, end) if status == "failed" else CancelRequested(end)
+        assert case.apply(last)[-1] == CaseFinished(status)  # type: ignore[arg-type]
+        assert case.status == status
 
 
 def _sorted(commands: list[Command]) -> list[str]:
