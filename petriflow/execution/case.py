@@ -23,7 +23,6 @@ for happen. But the second rule rests: nothing fires or starts because of it unt
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import assert_never
 
@@ -49,6 +48,7 @@ from petriflow.execution.events import (
     TaskFailed,
     TimerFired,
 )
+from petriflow.execution.marks import Incident, Running
 from petriflow.execution.program import Decision, Job, Program, Tally
 from petriflow.execution.scopes import Scopes
 from petriflow.execution.waiting import Waiting
@@ -58,23 +58,6 @@ from petriflow.workflow.variables import Data
 
 #: More silent firings than this in a row, and the case is taken to be going round in a circle.
 MOST_SILENT_FIRINGS = 10_000
-
-
-@dataclass(slots=True)
-class Running:
-    """A firing whose body is at work: the token on a running place."""
-
-    task: str
-    attempt: int
-    instance: int | None = None
-
-
-@dataclass(slots=True)
-class Incident:
-    """Why a case waits for a person at a choice."""
-
-    kind: str
-    error: str
 
 
 class Case:

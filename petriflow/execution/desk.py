@@ -9,11 +9,13 @@ from typing import Any, TypeVar, cast
 from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock
 from petriflow.execution.events import Event, EventReceived, Resumed, Status, Suspended
+from petriflow.execution.explain import Explanation, explained
 from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.program import program
 from petriflow.execution.store import Batch, Record, Store
 from petriflow.net.errors import DefinitionError, StoreError, UnknownCase, printable
 from petriflow.patterns.fragment import Event as Wait
+from petriflow.workflow import Workflow
 
 T = TypeVar("T")
 
@@ -26,6 +28,7 @@ class Desk:
     _clock: Clock
     _handles: dict[str, CaseHandle]
     _left: dict[str, str]
+    _workflows: dict[str, Workflow]
     _children: Children
     _telling: set[tuple[str, str]]
     _error: Exception | None
@@ -100,6 +103,7 @@ class Desk:
             self.turn(handle, EventReceived(event, checked))
             useful = not handle._case.late
             await self.committed()
+            handle.check()
         finally:
             self._telling.discard((handle.id, key or ""))
         return useful
@@ -149,6 +153,19 @@ class Desk:
                 self.turn(member, event)
         await self.committed()
         return useful
+
+    async def explain(self, case: CaseHandle | str) -> Explanation:
+        """What a case waits for, or how it ended, by what is stored of it.
+
+        It also tells of cases that have ended, and of those whose definition this engine was not
+        given. Values of variables are not told.
+
+        Raises:
+            UnknownCase: there is no such case.
+        """
+        self.check()
+        id = case if isinstance(case, str) else case.id
+        return await self._in_writer(explained, self._store, id, self._workflows)
 
     async def history(self, case_id: str) -> list[Record]:
         """The stored events of a case, in order.

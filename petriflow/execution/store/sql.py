@@ -58,9 +58,12 @@ class SqlStore:
             if rows:
                 connection.exec_driver_sql(statement, rows)
 
-    def timers(self) -> dict[tuple[str, str], float]:
+    def timers(self, case_id: str | None = None) -> dict[tuple[str, str], float]:
+        query = sa.select(schema.timers)
+        if case_id is not None:
+            query = query.where(schema.timers.c.case_id == case_id)
         with self._transaction() as connection:
-            rows = connection.execute(sa.select(schema.timers)).all()
+            rows = connection.execute(query).all()
         return {(row.case_id, row.timer): row.due for row in rows}
 
     def told(self, case_id: str, key: str) -> bool:

@@ -89,8 +89,8 @@ class Store(Protocol):
         """Write events and the states they led to, all or nothing."""
         ...
 
-    def timers(self) -> dict[tuple[str, str], float]:
-        """When the timers that are waited for are due, by case and timer."""
+    def timers(self, case_id: str | None = None) -> dict[tuple[str, str], float]:
+        """When the timers that are waited for are due, by case and timer; of one case, or all."""
         ...
 
     def told(self, case_id: str, key: str) -> bool:

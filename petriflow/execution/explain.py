@@ -1,0 +1,205 @@
+"""What a case waits for, from what is stored of it: nobody has to wonder where a case is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from petriflow.analysis.diagnosis import words
+from petriflow.analysis.display import Listing
+from petriflow.execution.events import FINAL, Status
+from petriflow.execution.program import Program, program
+from petriflow.execution.store import Record, Store, StoredCase
+from petriflow.net import Marking, is_enabled
+from petriflow.patterns.fragment import Timer
+from petriflow.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One thing that a case waits for.
+
+    `kind` is one of
+
+    - `task`: a body that runs, or whose next attempt is to come;
+    - `event`, `timer`: something outside, and a time;
+    - `incident`: a choice at which a person has to correct something;
+    - `step`: a step that the tokens allow, and that something else still holds back;
+    - `tokens`: a step that has some of its tokens and lacks others.
+
+    `element` is the task, transition or choice, by its id.
+    """
+
+    kind: Literal["task", "event", "timer", "incident", "step", "tokens"]
+    element: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Listing):
+    """Where a case stands and what it waits for; it shows itself as a sentence and a table.
+
+    `registered` says whether the workflow's definition was at hand; without it, only what is under
+    way can be told. `last_error` is that of the last attempt that failed, `error` why it ended.
+    """
+
+    case_id: str
+    workflow: str
+    status: Status
+    registered: bool
+    waits: tuple[Wait, ...]
+    error: str | None = None
+    last_error: str | None = None
+
+    @property
+    def title(self) -> str:
+        """How the case stands, in a sentence."""
+        told = f"case {self.case_id} of {self.workflow!r} "
+        if self.status in FINAL:
+            return told + self.status + (f": {self.error}" if self.error else "")
+        match self.status:
+            case "suspended":
+                told += "is suspended: nothing new starts until it is resumed"
+                told += f" ({self.error})" if self.error else ""
+            case _:
+                told += f"is {self.status}"
+        if not self.registered:
+            told += (
+                "; its definition is not registered here: it waits for an engine that was given "
+                "the workflow that it was started with"
+            )
+        if self.last_error is not None:
+            told += f"; the last error was: {self.last_error}"
+        return told + ("; it waits for" if self.waits else "")
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The columns of the table."""
+        return ("kind", "element", "why") if self.waits else ()
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """What the case waits for, one by one."""
+        return ((w.kind, w.element, w.why) for w in self.waits)
+
+    def __str__(self) -> str:
+        return Listing.__str__(self) if self.waits else self.title
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return asdict(self) | {"waits": [asdict(wait) for wait in self.waits]}
+
+
+def explained(store: Store, id: str, workflows: Mapping[str, Workflow]) -> Explanation:
+    """What a stored case waits for.
+
+    Args:
+        store: where it is kept.
+        id: the case's id.
+        workflows: those at hand, by content hash.
+
+    Raises:
+        UnknownCase: there is no such case.
+    """
+    stored = store.case(id)
+    workflow = workflows.get(stored.definition)
+    due = {timer: at for (_, timer), at in store.timers(id).items()}
+    return _explained(stored, store.history(id), due, workflow and program(workflow))
+
+
+def _explained(
+    stored: StoredCase,
+    history: Sequence[Record],
+    due: Mapping[str, float],
+    program: Program | None,
+) -> Explanation:
+    status = cast(Status, stored.status)
+    if status in FINAL:
+        return Explanation(
+            stored.id, stored.workflow, status, program is not None, (), stored.error
+        )
+    why = stored.error
+    if status == "suspended":
+        why = next((r.data["reason"] for r in reversed(history) if _is(r, "Suspended")), None)
+    failed = next((r.error for r in reversed(history) if _is(r, "TaskFailed")), None)
+    waits = [
+        *_tasks(stored, history),
+        *_outside(stored, due, program),
+        *(Wait("incident", path, error) for path, (_, error) in _incidents(stored)),
+    ]
+    if program is not None:
+        waits += _steps(stored, program)
+    return Explanation(
+        stored.id,
+        stored.workflow,
+        status,
+        program is not None,
+        tuple(waits),
+        why or None,
+        failed,
+    )
+
+
+def _is(record: Record, kind: str) -> bool:
+    return record.kind == kind and not record.late
+
+
+def _incidents(stored: StoredCase) -> list[tuple[str, list[str]]]:
+    return list(stored.control["incidents"].items())
+
+
+def _tasks(stored: StoredCase, history: Sequence[Record]) -> Iterator[Wait]:
+    """The bodies under way, each with its attempt and what became of the one before."""
+    for firing, (task, attempt, *instance) in stored.control["running"].items():
+        told = f"attempt {attempt}" + (f" of instance {instance[0]}" if instance else "")
+        if attempt > 1:
+            before = [r for r in history if r.data.get("firing_id") == firing and r.error]
+            told += f", after: {before[-1].error}" if before else ""
+        held = stored.status == "suspended"
+        yield Wait("task", task, told + (", which may finish" if held else " is under way"))
+
+
+def _outside(
+    stored: StoredCase, due: Mapping[str, float], program: Program | None
+) -> Iterator[Wait]:
+    """The events and timers that are waited for."""
+    for transition, since in stored.control.get("waiting", {}).items():
+        at = due.get(f"{transition}#{since}")
+        if at is not None:
+            moment = datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")
+            yield Wait("timer", transition, f"due {moment.removesuffix('+00:00')} UTC")
+            continue
+        name = transition
+        if program is not None:
+            trigger = program.triggers[program.net.transition_index[transition]]
+            if isinstance(trigger, Timer):  # its time is still to be stored
+                yield Wait("timer", transition, f"{trigger.seconds:g} s from when it was begun")
+                continue
+            name = trigger.name
+        yield Wait("event", transition, f"the event {name!r} has not been told")
+
+
+def _steps(stored: StoredCase, program: Program) -> Iterator[Wait]:
+    """The steps that have tokens: those that could happen, and what the others still lack."""
+    net = program.net.net
+    marking = Marking(stored.marking)
+    told = {*stored.control.get("waiting", {}), *stored.control["incidents"]}
+    told |= {f"{task}.complete" for task in program.jobs}  # those are told as tasks
+    for t in words.waiting(net, marking):
+        index = program.net.transition_index[t.id]
+        element = t.id
+        if decision := program.decides.get(index):
+            element = decision.choice.path
+        elif tally := program.tallied.get(index):
+            element = tally.count.path
+        if element in told or t.id in told:
+            continue
+        told.add(element)
+        what = words.step(net, t.id) if element == t.id else f"the choice {element!r}"
+        if not is_enabled(t, marking, net):
+            yield Wait("tokens", element, f"{what}: {'; '.join(words.lack(net, t, marking))}")
+        elif stored.status == "suspended":
+            yield Wait("step", element, f"{what} can happen when the case is resumed")
+        else:
+            yield Wait("step", element, f"{what} is asked for again when something has arrived")
