@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
-from petriflow.execution.clock import Clock
+from petriflow.execution.clock import Clock, working
 from petriflow.execution.events import Event, StartTask, TaskCompleted, TaskFailed
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.observer import Observers
@@ -43,6 +44,8 @@ class Bodies:
         self._observers = observers
         self._ended = ended
         self._threads = ThreadPoolExecutor(THREADS, "petriflow-task")
+        #: when the time of a firing is over, for those of tasks with a deadline
+        self.deadlines: dict[str, float] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -77,8 +80,12 @@ class Bodies:
 
     async def _attempt(self, handle: CaseHandle, command: StartTask) -> None:
         firing_id, schema = command.firing_id, handle.workflow.schema
+        task = handle.workflow.tasks[command.task]
+        pulse = _Pulse(self._clock)
         event: Event
         try:
+            if self._clock.now() + command.delay >= self.deadlines.get(firing_id, math.inf):
+                raise _TooLate(f"no attempt is left before its deadline of {task.deadline:g} s")
             if command.delay:
                 await self._clock.sleep(command.delay)
             if handle.status == "suspended":  # meanwhile; it is asked for again when resumed
@@ -86,6 +93,7 @@ class Bodies:
                 self._observers.withdrawn(handle, firing_id)
                 return
             self._observers.began(handle, command)
+            pulse.beat()
             view = schema.view(command.variables)
             context = TaskContext(
                 handle.id,
@@ -94,31 +102,58 @@ class Bodies:
                 view,
                 schema.mapping(view),
                 command.instance,
+                pulse.beat,
             )
-            if handle.workflow.tasks[command.task].timeout is None:
-                result = await self._begin(handle, command, context)
+            if task.timeout or task.deadline or task.heartbeat:
+                result = await self._in_time(handle, command, context, pulse)
             else:
-                result = await self._in_time(handle, command, context)
+                result = await self._begin(handle, command, context)
             event = completed(schema, command, result)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if firing_id not in self._running:
                 raise
-            event = TaskFailed(firing_id, "the body cancelled itself")
+            final = not task.tries_again(error)
+            event = TaskFailed(firing_id, "the body cancelled itself", final)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever it raises, the case must hear of it
-            event = TaskFailed(firing_id, say(error))
+            final = isinstance(error, _TooLate) or not task.tries_again(error)
+            event = TaskFailed(firing_id, say(error), final)
         self._running.pop(firing_id, None)
         self._ended(handle, event)
 
-    async def _in_time(self, handle: CaseHandle, command: StartTask, context: TaskContext) -> Any:
-        seconds = handle.workflow.tasks[command.task].timeout
+    async def _in_time(
+        self, handle: CaseHandle, command: StartTask, context: TaskContext, pulse: _Pulse
+    ) -> Any:
+        task = handle.workflow.tasks[command.task]
+        until = self.deadlines.get(command.firing_id, math.inf)
+        silence = task.heartbeat or math.inf
+
+        async def watch() -> None:
+            """The clock of the engine counts here, since a deadline outlives the process."""
+            while (left := min(until, pulse.last + silence) - self._clock.now()) > 0:
+                await self._clock.sleep(left)
+            watched.reschedule(self._loop.time())
+
+        watching = None
         try:
-            async with asyncio.timeout(seconds) as limit:
-                return await self._begin(handle, command, context)
+            async with asyncio.timeout(task.timeout) as limit, asyncio.timeout(None) as watched:
+                try:
+                    if task.deadline or task.heartbeat:
+                        watching = self._loop.create_task(watch())
+                    return await self._begin(handle, command, context)
+                finally:
+                    if watching:
+                        watching.cancel()
         except TimeoutError as error:
             if limit.expired():
-                raise _TimedOut(f"took longer than {seconds:g} s") from error
+                raise _TimedOut(f"took longer than {task.timeout:g} s") from error
+            if watched.expired():
+                if self._clock.now() >= until:
+                    raise _TooLate(
+                        f"took longer than its deadline of {task.deadline:g} s"
+                    ) from error
+                raise _TimedOut(f"gave no heartbeat for {task.heartbeat:g} s") from error
             raise
 
     def _begin(
@@ -140,7 +175,8 @@ class Bodies:
 
         future = self._threads.submit(copy_context().run, _outcome, task, context)
         try:
-            result, error = await asyncio.wrap_future(future)
+            with working(self._clock):
+                result, error = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             # Only a firing that was withdrawn has its late end told. A timed-out attempt still has
             # its token and a successor; and at a stop the next engine begins again.
@@ -153,8 +189,24 @@ class Bodies:
         return result
 
 
-class _TimedOut(TaskError):
+class _TimedOut(TaskError, TimeoutError):
     """An attempt took too long; another may be quicker."""
+
+
+class _TooLate(TaskError):
+    """The time for all attempts together is over."""
+
+
+class _Pulse:
+    """When a body last said that it is at work; at first, when it was made."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.last = clock.now()
+
+    def beat(self) -> None:
+        """It is at work; called from the body's thread."""
+        self.last = self._clock.now()
 
 
 def _outcome(task: Task, context: TaskContext) -> tuple[Any, BaseException | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -27,3 +28,17 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+@runtime_checkable
+class MovingClock(Clock, Protocol):
+    """A clock that moves on by itself when all wait, and cannot see what threads do."""
+
+    def working(self) -> AbstractContextManager[None]:
+        """While this is entered the clock stands still."""
+        ...
+
+
+def working(clock: Clock) -> AbstractContextManager[None]:
+    """Entered by whoever waits for a thread: then not all wait."""
+    return clock.working() if isinstance(clock, MovingClock) else nullcontext()

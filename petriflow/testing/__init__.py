@@ -60,8 +60,12 @@ content hash is the same, so that it also continues cases that the real one has 
 >>> tested = faked(Workflow("pay", pay), {"pay": {"paid": True}})
 >>> tested.run().variables
 {'paid': True}
+
+`Engine(clock=VirtualClock())` jumps from one moment for which somebody waits to the next, so that
+days of timers take milliseconds; `VirtualClock(jumps=False)` moves by `await clock.advance("2d")`.
 """
 
+from petriflow.testing.clock import VirtualClock
 from petriflow.testing.fakes import faked, raising
 from petriflow.testing.interleavings import interleavings
 from petriflow.testing.steps import (
@@ -88,6 +92,7 @@ __all__ = [
     "Ring",
     "Signal",
     "Story",
+    "VirtualClock",
     "faked",
     "interleavings",
     "raising",
