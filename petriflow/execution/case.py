@@ -359,7 +359,7 @@ class Case:
 
     def _start_command(self, firing_id: str) -> StartTask:
         running = self.running[firing_id]
-        delay = self.program.workflow.tasks[running.task].wait_before(running.attempt)
+        delay = self.program.workflow.tasks[running.task].wait_before(running.attempt, firing_id)
         variables = self._scopes.view(firing_id)
         return StartTask(
             firing_id, running.task, running.attempt, delay, variables, running.instance

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Mapping
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, overload
 
@@ -32,6 +33,12 @@ class TaskContext:
     variables: Any
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     instance: int | None = None
+    beat: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+
+    def heartbeat(self) -> None:
+        """Say that the body is still at work, from whatever thread: see `@task(heartbeat=…)`."""
+        if self.beat is not None:
+            self.beat()
 
     def __getitem__(self, name: str) -> Any:
         return self.data[name]
@@ -45,6 +52,7 @@ class TaskContext:
 
 
 Body = Callable[[TaskContext], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None]
+Errors = type[BaseException] | Sequence[type[BaseException]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,12 @@ class Task:
         delay: seconds before the second attempt.
         backoff: by how much the delay grows from attempt to attempt.
         calls: the workflow, or its name, that runs as a case of its own instead of the body.
+        jitter: which part of each pause is left to chance, from 0 to 1.
+        longest: seconds that a pause takes at most; `None` means any.
+        retry_on: the exceptions after which another attempt makes sense; by default all.
+        give_up_on: the exceptions after which none does, also where `retry_on` names them.
+        deadline: seconds for all attempts together with their pauses; `None` means any.
+        heartbeat: seconds after which a body that has not said that it is at work has failed.
     """
 
     body: Body
@@ -68,6 +82,12 @@ class Task:
     delay: float = 1.0
     backoff: float = 2.0
     calls: Any = None
+    jitter: float = 0.0
+    longest: float | None = None
+    retry_on: tuple[type[BaseException], ...] = ()
+    give_up_on: tuple[type[BaseException], ...] = ()
+    deadline: float | None = None
+    heartbeat: float | None = None
 
     @cached_property
     def asynchronous(self) -> bool:
@@ -79,14 +99,53 @@ class Task:
         """The body's name in its module; part of a definition's content hash."""
         return qualified_name(self.body)
 
-    def wait_before(self, attempt: int) -> float:
-        """The seconds to wait before this attempt (the first does not wait)."""
+    def wait_before(self, attempt: int, firing_id: str = "") -> float:
+        """The seconds to wait before this attempt (the first does not wait).
+
+        The chance in it comes from the firing's id, so that every reading of a history agrees.
+        """
         if attempt <= 1 or not self.delay:
             return 0.0
         try:
-            return self.delay * self.backoff ** (attempt - 2)
+            pause = self.delay * self.backoff ** (attempt - 2)
         except OverflowError:
-            return math.inf
+            pause = math.inf
+        if self.longest is not None:
+            pause = min(pause, self.longest)
+        if not self.jitter:
+            return pause
+        return pause * (1 - self.jitter * zlib.crc32(f"{firing_id}#{attempt}".encode()) / 2**32)
+
+    def tries_again(self, error: BaseException) -> bool:
+        """Whether another attempt makes sense after this error."""
+        if isinstance(error, self.give_up_on):
+            return False
+        return not self.retry_on or isinstance(error, self.retry_on)
+
+    def document(self) -> list[Any]:
+        """What of the task is part of a definition's content hash; never code.
+
+        What came later than the first six is there only where it is used, so that the definitions
+        of before keep their hash.
+        """
+        later = {
+            "jitter": self.jitter,
+            "longest": self.longest,
+            "retry_on": sorted(kind.__qualname__ for kind in self.retry_on),
+            "give_up_on": sorted(kind.__qualname__ for kind in self.give_up_on),
+            "deadline": self.deadline,
+            "heartbeat": self.heartbeat,
+        }
+        used = {name: value for name, value in later.items() if value}
+        return [
+            self.qualified_name,
+            self.name,
+            self.retries,
+            self.timeout,
+            self.delay,
+            self.backoff,
+            *([used] if used else []),
+        ]
 
     def __call__(self, case: TaskContext) -> Any:
         """Call the body itself, for tests of it."""
@@ -109,6 +168,12 @@ def task(
     timeout: Duration | None = None,
     delay: Duration = 1.0,
     backoff: float = 2.0,
+    jitter: float = 0.0,
+    longest: Duration | None = None,
+    retry_on: Errors = (),
+    give_up_on: Errors = (),
+    deadline: Duration | None = None,
+    heartbeat: Duration | None = None,
 ) -> Callable[[Body], Task]: ...
 def task(
     body: Body | None = None,
@@ -119,6 +184,12 @@ def task(
     timeout: Duration | None = None,
     delay: Duration = 1.0,
     backoff: float = 2.0,
+    jitter: float = 0.0,
+    longest: Duration | None = None,
+    retry_on: Errors = (),
+    give_up_on: Errors = (),
+    deadline: Duration | None = None,
+    heartbeat: Duration | None = None,
 ) -> Task | Callable[[Body], Task]:
     """Make a function or coroutine function a task.
 
@@ -133,6 +204,17 @@ def task(
             and what it returns is ignored.
         delay: how long to wait before the second attempt.
         backoff: by how much the wait grows from attempt to attempt.
+        jitter: which part of each wait is left to chance, from 0 to 1, so that cases that failed
+            together do not come back together.
+        longest: what a wait is at most.
+        retry_on: the exceptions, one class or several, after which it is tried again; by default
+            all. A timeout and a missing heartbeat count as `TimeoutError`.
+        give_up_on: the exceptions after which it is not, also where `retry_on` names them.
+        deadline: how long all attempts and their waits may take together, across restarts too.
+            After it there is no further attempt.
+        heartbeat: how long the body may work without a call of `case.heartbeat()`; one that has
+            not called counts as failed and is tried again. What `timeout` says of plain functions
+            holds here as well.
 
     Raises:
         DefinitionError: the body has no name, cannot be called with one argument, or yields, or a
@@ -144,9 +226,21 @@ def task(
     >>> charge.name, charge.timeout, [charge.wait_before(n) for n in (1, 2, 3, 4)]
     ('charge', 30.0, [0.0, 1.0, 2.0, 4.0])
     """
-    if body is None:
-        return lambda body: _make(body, name, retries, timeout, delay, backoff)
-    return _make(body, name, retries, timeout, delay, backoff)
+    make = partial(
+        _make,
+        name=name,
+        retries=retries,
+        timeout=timeout,
+        delay=delay,
+        backoff=backoff,
+        jitter=jitter,
+        longest=longest,
+        retry_on=retry_on,
+        give_up_on=give_up_on,
+        deadline=deadline,
+        heartbeat=heartbeat,
+    )
+    return make if body is None else make(body)
 
 
 def as_task(binding: Callable[..., Any]) -> Task:
@@ -156,11 +250,18 @@ def as_task(binding: Callable[..., Any]) -> Task:
 
 def _make(
     body: Body,
+    *,
     name: str | None,
     retries: int,
     timeout: Duration | None,
     delay: Duration,
     backoff: float,
+    jitter: float,
+    longest: Duration | None,
+    retry_on: Errors,
+    give_up_on: Errors,
+    deadline: Duration | None,
+    heartbeat: Duration | None,
 ) -> Task:
     if isinstance(body, Task):
         raise DefinitionError(
@@ -181,8 +282,36 @@ def _make(
         raise DefinitionError(f"task {called!r}: retries={retries!r}; use 0, 1, 2, …")
     if not isinstance(backoff, int | float) or not 1 <= backoff <= LONGEST:
         raise DefinitionError(f"task {called!r}: backoff={backoff!r}; use 1 or more")
-    limit = None if timeout is None else seconds(timeout, f"task {called!r}: timeout")
-    if limit == 0:
-        raise DefinitionError(f"task {called!r}: timeout={timeout!r} leaves no time at all")
-    wait = seconds(delay, f"task {called!r}: delay")
-    return Task(body, called, retries, limit, wait, float(backoff))
+    if not isinstance(jitter, int | float) or not 0 <= jitter <= 1:
+        raise DefinitionError(f"task {called!r}: jitter={jitter!r}; use a part, from 0 to 1")
+    return Task(
+        body,
+        called,
+        retries,
+        _some_time(called, "timeout", timeout),
+        seconds(delay, f"task {called!r}: delay"),
+        float(backoff),
+        jitter=float(jitter),
+        longest=_some_time(called, "longest", longest),
+        retry_on=_errors(called, "retry_on", retry_on),
+        give_up_on=_errors(called, "give_up_on", give_up_on),
+        deadline=_some_time(called, "deadline", deadline),
+        heartbeat=_some_time(called, "heartbeat", heartbeat),
+    )
+
+
+def _some_time(task: str, what: str, duration: Duration | None) -> float | None:
+    if duration is None:
+        return None
+    found = seconds(duration, f"task {task!r}: {what}")
+    if found == 0:
+        raise DefinitionError(f"task {task!r}: {what}={duration!r} leaves no time at all")
+    return found
+
+
+def _errors(task: str, what: str, given: Errors) -> tuple[type[BaseException], ...]:
+    kinds = given if isinstance(given, tuple | list) else (given,)
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise DefinitionError(f"task {task!r}: {what}={kind!r} is not a class of exceptions")
+    return tuple(kinds)

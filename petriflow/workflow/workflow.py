@@ -194,10 +194,7 @@ class Workflow:
         """The definition as plain JSON data: what the content hash is made of."""
         return {
             "net": self.net.document(),
-            "tasks": {
-                id: [t.qualified_name, t.name, t.retries, t.timeout, t.delay, t.backoff]
-                for id, t in self.tasks.items()
-            },
+            "tasks": {id: t.document() for id, t in self.tasks.items()},
             "calls": self.calls,
             "choices": [
                 {
