@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock
@@ -12,12 +13,25 @@ from petriflow.execution.events import Event, EventReceived, Resumed, Status, Su
 from petriflow.execution.explain import Explanation, explained
 from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.program import program
-from petriflow.execution.store import Batch, Record, Store
+from petriflow.execution.store import Batch, Record, Store, Summary, Which
 from petriflow.net.errors import DefinitionError, StoreError, UnknownCase, printable
 from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
 
 T = TypeVar("T")
+Records = list[Record]
+
+
+def which(
+    status: str | None, workflow: str | None, since: float | None, limit: int | None
+) -> Which:
+    """Which cases to list; raises DefinitionError where there can be none such."""
+    if status is not None and status not in get_args(Status):
+        known = ", ".join(map(repr, get_args(Status)))
+        raise DefinitionError(f"no case is ever {status!r}; the states are {known}")
+    if limit is not None and limit < 1:
+        raise DefinitionError(f"a list has at least one place, not {limit}")
+    return Which(status, workflow, since, limit)
 
 
 class Desk:
@@ -166,7 +180,32 @@ class Desk:
         id = case if isinstance(case, str) else case.id
         return await self._in_writer(explained, self._store, id, self._workflows)
 
-    async def history(self, case_id: str) -> list[Record]:
+    async def list(
+        self,
+        *,
+        status: Status | None = None,
+        workflow: Workflow | str | None = None,
+        since: datetime | float | None = None,
+        limit: int | None = 100,
+    ) -> tuple[Summary, ...]:
+        """The cases of the store, ended ones too, the newest first; not those that others called.
+
+        Args:
+            status: only those in this state.
+            workflow: only those of this workflow, by its name, in whatever version.
+            since: only those begun at this time or later; a number is seconds since 1970.
+            limit: at most so many; `None` for all.
+
+        Raises:
+            DefinitionError: there is no such state, or the limit is not positive.
+        """
+        self.check()
+        name = workflow.name if isinstance(workflow, Workflow) else workflow
+        after = since.timestamp() if isinstance(since, datetime) else since
+        found = await self._in_writer(self._store.summaries, which(status, name, after, limit))
+        return tuple(found)
+
+    async def history(self, case_id: str) -> Records:
         """The stored events of a case, in order.
 
         Raises:

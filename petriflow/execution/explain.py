@@ -105,7 +105,8 @@ def explained(store: Store, id: str, workflows: Mapping[str, Workflow]) -> Expla
     stored = store.case(id)
     workflow = workflows.get(stored.definition)
     due = {timer: at for (_, timer), at in store.timers(id).items()}
-    return _explained(stored, store.history(id), due, workflow and program(workflow))
+    known = None if workflow is None else program(workflow)
+    return _explained(stored, store.history(id), due, known)
 
 
 def _explained(

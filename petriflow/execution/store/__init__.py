@@ -1,5 +1,6 @@
 """Where cases are kept."""
 
+from petriflow.execution.store.listing import Summary, Which
 from petriflow.execution.store.schema import VERSION
 from petriflow.execution.store.store import Batch, Record, Store, StoredCase
 from petriflow.execution.store.urls import (
@@ -15,6 +16,8 @@ __all__ = [
     "Record",
     "Store",
     "StoredCase",
+    "Summary",
+    "Which",
     "open_store",
     "store_exists",
     "store_version",

@@ -12,6 +12,7 @@ import orjson  # a case's state is written at every commit; four times as fast a
 import sqlalchemy as sa
 
 from petriflow.execution.store import schema
+from petriflow.execution.store.listing import Summary, Which, purge, summaries
 from petriflow.execution.store.store import Batch, Record, StoredCase
 from petriflow.net.errors import StoreError, UnknownCase
 from petriflow.workflow.variables import Data
@@ -94,6 +95,14 @@ class SqlStore:
         if row is None:
             raise UnknownCase(f"store {self._name!r} has no case {id!r}")
         return StoredCase(**row)
+
+    def summaries(self, which: Which) -> list[Summary]:
+        with self._transaction() as connection:
+            return summaries(connection, which)
+
+    def purge(self, before: float) -> int:
+        with self._transaction() as connection:
+            return purge(connection, before)
 
     def history(self, case_id: str) -> list[Record]:
         self.case(case_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from petriflow.execution.store.listing import Summary, Which
 from petriflow.workflow.variables import Data
 
 
@@ -107,6 +108,14 @@ class Store(Protocol):
 
     def case(self, id: str) -> StoredCase:
         """One case; raises UnknownCase."""
+        ...
+
+    def summaries(self, which: Which) -> list[Summary]:
+        """The cases that were started and not called by others, the newest first."""
+        ...
+
+    def purge(self, before: float) -> int:
+        """Remove all that is stored of the cases that ended before a time; how many there were."""
         ...
 
     def history(self, case_id: str) -> list[Record]:

@@ -1,0 +1,94 @@
+"""Lists of cases, and the removal of old ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from petriflow import Engine, Workflow, call
+from petriflow.execution.store import open_store
+from petriflow.net.errors import DefinitionError, UnknownCase
+from petriflow.patterns import event, sequence, timer
+
+from .test_case import trap
+from .test_engine import MEMORY, step
+from .test_lifecycle import Sundial, stored
+
+ENDING = Workflow("ending", step("a", a=1))
+WAITING = Workflow("waiting", sequence(event("go"), timer("1h"), step("b")))
+STUCK = Workflow("stuck", trap())
+
+
+async def test_a_list_has_the_cases_asked_for_the_newest_first() -> None:
+    clock = Sundial()
+    flows = [ENDING, WAITING, STUCK]
+    started: list[tuple[str, str, float]] = []
+    async with Engine(MEMORY, workflows=flows, allow_unsound=True, clock=clock) as engine:
+        for n in range(9):
+            clock.time += 10
+            case = await engine.start(flows[n % 3], {})
+            await case.settle()
+            if n == 4:
+                await case.suspend()
+            started.append((case.id, flows[n % 3].name, clock.time))
+        await engine.committed()
+        status = {"ending": "completed", "waiting": "running", "stuck": "deadlocked"}
+        expected = [
+            (id, name, "suspended" if n == 4 else status[name], at)
+            for n, (id, name, at) in enumerate(started)
+        ][::-1]
+
+        async def listed(**which: Any) -> list[tuple[str, str, str, float]]:
+            found = await engine.list(**which)
+            return [(s.id, s.workflow, s.status, s.created_at) for s in found]
+
+        assert await listed() == expected
+        assert await listed(limit=4) == expected[:4]
+        for state in ("completed", "running", "suspended", "deadlocked", "failed"):
+            assert await listed(status=state) == [e for e in expected if e[2] == state]
+        assert await listed(workflow=WAITING) == [e for e in expected if e[1] == "waiting"]
+        assert await listed(workflow="ending", status="running") == []
+        since = started[5][2]
+        assert await listed(since=since) == [e for e in expected if e[3] >= since]
+        assert await listed(since=datetime.fromtimestamp(since, UTC)) == expected[:4]
+        for wrong in ({"status": "done"}, {"limit": 0}):
+            with pytest.raises(DefinitionError):
+                await engine.list(**wrong)  # type: ignore[arg-type]
+
+
+async def test_called_cases_are_not_listed_and_go_with_their_callers(tmp_path: Path) -> None:
+    flow = Workflow("caller", sequence(call(ENDING), step("after")))
+    clock = Sundial()
+    async with Engine(stored(tmp_path), workflows=[flow, WAITING], clock=clock) as engine:
+        old = await engine.start(flow, {}, key="one")
+        await old.wait()
+        clock.time += 1
+        open_ = await engine.start(WAITING, {}, key="one")
+        await engine.signal(open_, "go", key="told")
+        clock.time += 100
+        new = await engine.start(flow, {})
+        await new.wait()
+        assert [s.id for s in await engine.list()] == [new.id, open_.id, old.id]
+        kept = {id: await engine.history(id) for id in (new.id, open_.id)}
+    store = open_store(stored(tmp_path))
+    assert store.purge(clock.time - 50) == 1
+    assert store.purge(clock.time - 50) == 0
+    with pytest.raises(UnknownCase):
+        store.case(old.id)
+    assert store.keyed("caller", "one") is None
+    assert store.keyed("waiting", "one") == open_.id
+    assert store.told(open_.id, "told")
+    assert [*store.timers()] == [(open_.id, "waiting/timer-2.happens#2")]
+    assert {id: store.history(id) for id in kept} == kept
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
+        left = {id for (id,) in db.execute("SELECT id FROM cases")}
+        assert {c for (c,) in db.execute("SELECT DISTINCT case_id FROM events")} == left
+        assert len(left) == 3  # two that were started, and what the newer of them called
+    async with Engine(stored(tmp_path), workflows=[flow, WAITING]) as engine:
+        assert (await engine.start(flow, {}, key="one")).id != old.id
