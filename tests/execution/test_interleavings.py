@@ -24,9 +24,10 @@ from petriflow.execution.store import Record
 from petriflow.net import Marking, enabled, fire, replay
 from petriflow.patterns.catalogue import CATALOGUE
 from petriflow.patterns.fragment import Event as Happening
+from petriflow.testing.ways import ways
 
 from .test_engine import MEMORY
-from .test_language import PATTERNS, takings
+from .test_language import PATTERNS
 
 EXAMPLES = {f"{p.number} {p.name}, its example": p.example() for p in CATALOGUE}
 #: Where nothing decides between two steps the engine refuses; RUN has the same with an event.
@@ -133,8 +134,8 @@ class World:
             del self.bodies[case.firing_id]
 
     def decide(self, workflow: Workflow, command: Decide) -> Decided:
-        ways = takings(program(workflow), command.choice)
-        return Decided(command.choice, command.number, ways[self.pick(len(ways))])
+        takes = ways(program(workflow), command.choice)
+        return Decided(command.choice, command.number, takes[self.pick(len(takes))])
 
     def now(self) -> float:
         return 1e9

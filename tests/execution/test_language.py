@@ -7,8 +7,6 @@ that the world can give, in every order.
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import pytest
 
 from petriflow import Workflow
@@ -42,6 +40,7 @@ from petriflow.patterns import (
 )
 from petriflow.patterns.fragment import Event as Happening
 from petriflow.patterns.fragment import as_fragment
+from petriflow.testing.ways import ways
 
 from ..patterns.brute import a, b, c, d
 from ..patterns.test_reference_nets import BUILT
@@ -100,20 +99,8 @@ def answers(case: Case, command: Command) -> list[Event]:
         case StartTask(firing_id):
             return [TaskCompleted(firing_id, {})]
         case Decide(path, number):
-            return [Decided(path, number, takes) for takes in takings(case.program, path)]
+            return [Decided(path, number, takes) for takes in ways(case.program, path)]
     raise AssertionError(command)
-
-
-def takings(known: Program, path: str) -> list[tuple[int, ...]]:
-    if tally := known.tallies.get(path):
-        return [(n,) for n in range(1, tally.count.most + 1)]
-    choice = known.decisions[path].choice
-    guarded = [n for n, branch in enumerate(choice.branches) if branch.guard is not None]
-    default = [(n,) for n, branch in enumerate(choice.branches) if branch.guard is None]
-    if choice.patient:
-        return [(), *((n,) for n in guarded)]
-    sizes = range(1, len(guarded) + 1) if choice.many else (1,)
-    return [takes for size in sizes for takes in combinations(guarded, size)] + default
 
 
 def copy(case: Case) -> Case:

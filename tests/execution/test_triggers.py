@@ -35,8 +35,9 @@ from petriflow.patterns import (
     skip,
     timer,
 )
+from petriflow.testing import VirtualClock
 
-from .test_engine import MEMORY, JumpingClock, step, until
+from .test_engine import MEMORY, step, until
 
 
 def engine(*flows: Workflow, store: str = MEMORY, **more: Any) -> Engine:
@@ -71,7 +72,7 @@ async def test_the_first_event_decides_and_its_payload_is_written(happens: str, 
 @pytest.mark.promise("RUN-12")
 async def test_a_timer_decides_if_nothing_happens_before(tmp_path: Path) -> None:
     flow = Workflow("offer", OFFER)
-    async with engine(flow, clock=JumpingClock()) as running:
+    async with engine(flow, clock=VirtualClock()) as running:
         outcome = await (await running.start(flow)).wait()
         assert outcome.variables == {"how": "reminded"}
 
@@ -100,41 +101,21 @@ async def test_a_persistent_event_waits_and_a_transient_one_is_lost() -> None:
 @pytest.mark.promise("STORE-8")
 async def test_timers_and_kept_events_survive_a_restart(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'x.db'}"
-    clock = StoppedClock()
+    clock = VirtualClock(jumps=False)
     flow = Workflow("w", sequence(event("first"), timer("1h"), event("second"), step("end", z=1)))
     async with engine(flow, store=store, clock=clock) as running:
         case = await running.start(flow)
         assert await running.signal(case, "second", {"y": 1}, key="k")
         assert await running.signal(case, "first")
         assert case.waits_for == ("w/timer-2.happens",)
-    clock.time += 3599
+    await clock.advance(3599)
     async with engine(flow, store=store, clock=clock) as running:
         (case,) = running.cases
         assert not await running.signal(case, "second", {"y": 2}, key="k")
-        await asyncio.sleep(0.01)
+        await clock.advance(0.5)
         assert case.waits_for == ("w/timer-2.happens",)
-        clock.time += 1
-        clock.tick()
+        await clock.advance(0.5)
         assert (await case.wait()).variables == {"y": 1, "z": 1}
-
-
-class StoppedClock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.time = 1_000_000.0
-        self._ticks = asyncio.Event()
-
-    def now(self) -> float:
-        return self.time
-
-    def tick(self) -> None:
-        self._ticks.set()
-
-    async def sleep(self, seconds: float) -> None:
-        due = self.time + seconds
-        while self.time < due:
-            await self._ticks.wait()
 
 
 async def test_an_event_that_the_workflow_does_not_know_or_that_does_not_fit_is_refused() -> None:

@@ -14,8 +14,8 @@ from petriflow.execution.program import program
 from petriflow.net.errors import CompositionError
 from petriflow.patterns.catalogue import CATALOGUE, Pattern, net_class, pattern
 from petriflow.patterns.fragment import Event
+from petriflow.testing import VirtualClock
 
-from ..execution.test_engine import JumpingClock
 from .test_reference_nets import REFERENCE
 
 each = pytest.mark.parametrize("one", CATALOGUE, ids=lambda one: str(one.number))
@@ -46,7 +46,7 @@ async def test_every_example_runs_to_its_end(one: Pattern) -> None:
     """The world answers whatever the case waits for, as soon as it does."""
     given = {"x": 2, "y": 2, "n": 1, "done": True, "enough": True}
     flow = Workflow("example", one.example(), example=given)
-    engine = Engine("sqlite://", workflows=[flow], clock=JumpingClock())
+    engine = Engine("sqlite://", workflows=[flow], clock=VirtualClock())
     async with engine, asyncio.timeout(10):
         case = await engine.start(flow)
         while (outcome := await case.settle()).status == "running":
