@@ -106,6 +106,10 @@ class Children:
         """The cases that run because a case has called them."""
         return [self._of[firing] for firing in parent._case.running if firing in self._of]
 
+    def forget(self, child: CaseHandle) -> None:
+        """Another engine has the child, and with it the case that called it."""
+        self._of.pop(child.firing_id, None)
+
     def cancel(self, firing_id: str) -> None:
         """The caller's token is gone: give up the case that it called."""
         if child := self._of.pop(firing_id, None):

@@ -117,6 +117,7 @@ class Desk:
             self.turn(handle, EventReceived(event, checked))
             useful = not handle._case.late
             await self.committed()
+            handle.check()
         finally:
             self._telling.discard((handle.id, key or ""))
         return useful

@@ -42,6 +42,7 @@ from petriflow.execution.events import (
 )
 from petriflow.execution.gate import admit, with_called
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.leases import Leases
 from petriflow.execution.observer import Observer, Observers
 from petriflow.execution.program import program
 from petriflow.execution.questions import answer
@@ -61,7 +62,7 @@ log = logging.getLogger("petriflow")
 T = TypeVar("T")
 
 
-class Engine(Desk):
+class Engine(Desk, Leases):
     """Runs proven workflows and keeps their cases.
 
     Args:
@@ -152,16 +153,13 @@ class Engine(Desk):
                 await self._in_writer(
                     self._store.define, hash, workflow.name, workflow.document(), self._clock.now()
                 )
-            due = await self._in_writer(self._store.timers)
-            stored = await self._in_writer(self._store.open_cases)
-            loaded = [handle for row in stored if (handle := self._load(row))]
-            for handle in loaded:
-                self._observers.opened(handle, continued=True)
-                self._continue(handle, due)
+            stored = await self._in_writer(self._store.open_cases, list(self._workflows))
+            await self._take(stored)
         except BaseException:
             await self._bodies.stop()
             await self._shut()
             raise
+        self._leases = asyncio.create_task(self._keep_leases())
         self._flusher = asyncio.create_task(self._flush_forever())
         self._flusher.add_done_callback(self._flusher_ended)
         return self
@@ -174,6 +172,7 @@ class Engine(Desk):
     ) -> None:
         # From here on nothing new is begun; what has happened until the end is still stored.
         self._stopping = True
+        self._leases.cancel()
         try:
             for timer in self._timers.values():
                 timer.cancel()
@@ -289,7 +288,9 @@ class Engine(Desk):
         id = await self._in_writer(self._store.keyed, workflow.name, key)
         self._check_open()
         if id is None:
-            return await self._start(workflow, variables, key)
+            handle = await self._start(workflow, variables, key)
+            # Lost at its birth: another engine was the first to use the key.
+            return handle if handle.lost is None else await self._start_once(workflow, {}, key)
         if id in self._handles:
             return self._handles[id]
         stored = await self._in_writer(self._store.case, id)
@@ -300,6 +301,8 @@ class Engine(Desk):
                 f"{workflow.name!r}; run an engine that has that version"
             )
         handle = self._handle(stored, known)
+        if not handle._case.finished:
+            raise UnknownCase(f"case {id!r} of key {key!r} is open in another engine; ask there")
         handle.told = True
         return handle
 
@@ -330,6 +333,8 @@ class Engine(Desk):
 
     def turn(self, handle: CaseHandle, event: Event) -> None:
         """Apply an event and the answers to the guards it asks for; hand all to the writer."""
+        if handle.lost is not None:
+            raise handle.lost
         case = handle._case
         events = [event]
         while events:
@@ -409,7 +414,7 @@ class Engine(Desk):
             commits, self._commits = self._commits, []
             batch.cases = [self._row(handle) for handle in dirty.values()]
             try:
-                await self._in_writer(self._store.commit, batch)
+                lost = await self._in_writer(self._store.commit, batch)
             except BaseException as error:
                 if isinstance(error, asyncio.CancelledError):
                     self._fail(_stopped(), commits)
@@ -417,9 +422,13 @@ class Engine(Desk):
                 known = error if isinstance(error, PetriflowError) else StoreError(say(error))
                 self._fail(known, commits)
                 return
+            self._let_go(lost)
             for record in batch.records:
-                self._announce(record)
+                if record.case_id not in lost:
+                    self._announce(record)
             for handle, command in commands:
+                if handle.lost is not None:
+                    continue
                 if isinstance(command, ScheduleTimer):
                     at = batch.timers.get((handle.id, command.timer))
                     if at is not None:
@@ -427,7 +436,8 @@ class Engine(Desk):
                 else:
                     self._carry_out(handle, command)
             for handle in dirty.values():
-                if handle.id not in self._dirty:  # else it has moved on, and is told next time
+                # else it has moved on, and is told next time; or it is another engine's
+                if handle.lost is None and handle.id not in self._dirty:
                     handle.tell()
             for commit in commits:
                 if not commit.done():
@@ -525,7 +535,7 @@ class Engine(Desk):
 
     def _ended(self, handle: CaseHandle, event: Event) -> None:
         """A body has ended."""
-        if self._error is None:
+        if self._error is None and handle.lost is None:
             self.turn(handle, event)
 
 

@@ -85,6 +85,8 @@ class CaseHandle:
     began_with: Data = field(default_factory=dict)
     #: whether its caller has given it up
     disowned: bool = False
+    #: why this is a case of this engine no more, if another has it
+    lost: PetriflowError | None = None
 
     @property
     def id(self) -> str:
@@ -116,6 +118,12 @@ class CaseHandle:
         """The events and timers that the case waits for, as ids of transitions."""
         return tuple(self._case.waiting.since)
 
+    def check(self) -> None:
+        """Raise the error that took the case from its engine, or stopped the engine."""
+        if self.lost is not None:
+            raise self.lost
+        self._shell.check()
+
     async def settle(self) -> Outcome:
         """Wait until the case has ended, or until only an event or a person can bring it on: then
         the outcome's status is `running` or `suspended`.
@@ -126,7 +134,7 @@ class CaseHandle:
         """
         if self.told:
             return self._outcome()
-        self._shell.check()
+        self.check()
         settler: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._settlers.append(settler)
         if self._case.idle:
@@ -144,7 +152,7 @@ class CaseHandle:
         """
         if self.told:
             return self._outcome()
-        self._shell.check()
+        self.check()
         waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         if self._case.stuck:
@@ -167,7 +175,7 @@ class CaseHandle:
 
         A case that had already ended stays as it ended.
         """
-        self._shell.check()
+        self.check()
         if not self._case.finished:
             self._shell.turn(self, CancelRequested(printable(str(reason))))
         return await self.wait()
@@ -186,7 +194,7 @@ class CaseHandle:
                 of them is collected or reduced and would count once for each of several choices.
             UnknownCase: the case does not wait at this choice.
         """
-        self._shell.check()
+        self.check()
         waits = list(self._case.incidents)
         if choice is not None and choice not in waits:
             raise UnknownCase(f"case {self.id!r} does not wait at {choice!r}; it waits at {waits}")

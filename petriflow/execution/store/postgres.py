@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import QueuePool
 
 from petriflow.execution.store import schema
+from petriflow.execution.store.ownership import LEASE, Ownership, without
 from petriflow.execution.store.sql import SqlStore, compiled, encode
+from petriflow.execution.store.store import Batch, StoredCase
 from petriflow.execution.store.upgrade import upgrade
 from petriflow.net.errors import StoreError
 
 #: Seconds until a server that does not answer counts as unreachable.
 PATIENCE = 10
+#: Seconds that a commit waits for a server that is restarted.
+RESTART = 30
+
+
+class Unreachable(StoreError):
+    """The server is not there, or has ended the connection."""
 
 
 class PostgresStore(SqlStore):
     """Cases in a PostgreSQL database whose tables `petriflow db upgrade` has made."""
 
     _insert = staticmethod(postgresql.insert)
-    _statements = compiled(postgresql.dialect(paramstyle="format"))  # type: ignore[no-untyped-call]
+    _statements = compiled(
+        postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
+        schema.cases.c.owner,
+        schema.cases.c.fence,
+    )
 
     def __init__(self, url: sa.URL) -> None:
         self._engine = connect(url)
         self._name = self._engine.url.render_as_string()
+        self._mine = Ownership()
+        self._owner = (self._mine.engine, 1)
         try:
             self._prepare()
         except BaseException:
@@ -43,9 +58,69 @@ class PostgresStore(SqlStore):
                 "`petriflow db upgrade --store URL` once"
             )
         refuse_newer(self._name, version)
+        with self._transaction() as connection:
+            self._mine.enter(connection)
 
-    def _reason(self, error: sa.exc.DBAPIError) -> str:
-        return reason(error)
+    def close(self) -> None:
+        with suppress(StoreError), self._transaction() as connection:
+            self._mine.leave(connection)
+        super().close()
+
+    @property
+    def lease(self) -> float | None:
+        return LEASE
+
+    def renew(self, definitions: Collection[str]) -> tuple[frozenset[str], list[StoredCase]]:
+        with self._transaction() as connection:
+            lost = self._mine.renew(connection)
+        if lost:  # what its engine still does for them is to be over before they may come back
+            return lost, []
+        with self._transaction() as connection:
+            return lost, self._mine.take(connection, definitions)
+
+    def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
+        with self._transaction() as connection:
+            taken = self._mine.take(connection, definitions)
+            return [*taken, *self._mine.foreign(connection, definitions)]
+
+    def timers(self, case_id: str | None = None) -> dict[tuple[str, str], float]:
+        """Those of the cases that this engine has, or of one case, whoever has it."""
+        if case_id is not None:
+            return super().timers(case_id)
+        table, cases = schema.timers, schema.cases
+        query = sa.select(table).join(cases).where(cases.c.owner == self._mine.engine)
+        with self._transaction() as connection:
+            return {(id, timer): due for id, timer, due in connection.execute(query)}
+
+    def commit(self, batch: Batch) -> frozenset[str]:
+        until = time.monotonic() + RESTART
+        again = False
+        while True:
+            try:
+                return self._commit(batch, again)
+            except Unreachable:
+                if time.monotonic() > until:
+                    raise
+            again = True
+            time.sleep(0.2)
+
+    def _commit(self, batch: Batch, again: bool) -> frozenset[str]:
+        """One attempt. The connection may have gone after the last one had been committed."""
+        with self._transaction() as connection:
+            if again and (written := self._mine.holds(connection, batch)):
+                self._mine.written(batch)
+                return frozenset(case.id for case in batch.cases if case.id not in written)
+            refused = self._mine.guard(connection, batch)
+            allowed = without(batch, refused) if refused else batch
+            self._write(connection, allowed)
+        self._mine.written(allowed)
+        if not refused:
+            return refused
+        with self._transaction() as connection:
+            return refused | self._mine.lost(connection)
+
+    def _transaction(self) -> AbstractContextManager[sa.Connection]:
+        return transaction(self._engine)
 
 
 def connect(url: sa.URL) -> sa.Engine:
@@ -61,7 +136,11 @@ def connect(url: sa.URL) -> sa.Engine:
             poolclass=QueuePool,
             pool_size=1,
             isolation_level="READ COMMITTED",  # what the fences count on, whatever the server's is
-            connect_args={"connect_timeout": PATIENCE},
+            # An engine that is stopped within a transaction does not keep its cases from others.
+            connect_args={
+                "connect_timeout": PATIENCE,
+                "options": f"-c idle_in_transaction_session_timeout={int(LEASE * 1000)}",
+            },
             json_serializer=encode,
         )
     except ModuleNotFoundError as error:
@@ -103,7 +182,14 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             yield connection
     except sa.exc.DBAPIError as error:
-        raise StoreError(f"store {engine.url.render_as_string()!r}: {reason(error)}") from error
+        said = str(error.orig).strip().partition("\n")[0]
+        name = engine.url.render_as_string()
+        if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+            raise Unreachable(
+                f"store {name!r}: the database cannot be reached ({said}); see that its server "
+                "runs and that the URL is right; what was committed is safe"
+            ) from error
+        raise StoreError(f"store {name!r}: {said}; what was committed is safe") from error
 
 
 @contextmanager
@@ -115,17 +201,6 @@ def visit(url: sa.URL) -> Iterator[sa.Connection]:
             yield connection
     finally:
         engine.dispose()
-
-
-def reason(error: sa.exc.DBAPIError) -> str:
-    """What the database said, and what a person can do about it."""
-    said = str(error.orig).strip().partition("\n")[0]
-    if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
-        return (
-            f"the database cannot be reached ({said}); see that its server runs and that the URL "
-            "is right; what was committed is safe"
-        )
-    return f"{said}; what was committed is safe"
 
 
 def refuse_newer(name: str, version: int) -> None:

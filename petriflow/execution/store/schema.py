@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 
 #: Counts up with every change of these tables, each of which is a file in `migrations`; a store
 #: of a newer version is refused.
-VERSION = 2
+VERSION = 3
 
 #: Where Alembic notes the version; a database may hold tables, and revisions, of others.
 REVISIONS = "petriflow_version"
@@ -58,6 +59,21 @@ cases = Table(
     Column("error", Text),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    # which engine has the case, and how often it has changed hands
+    Column("owner", String(32)),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Index(
+        "owned_cases",
+        "owner",
+        sqlite_where=text("status IN ('running', 'suspended')"),
+        postgresql_where=text("status IN ('running', 'suspended')"),
+    ),
+    Index(
+        "called_cases",
+        "parent",
+        sqlite_where=text("parent IS NOT NULL"),
+        postgresql_where=text("parent IS NOT NULL"),
+    ),
     # Only open cases are looked for at a start, and most cases of an old store are closed.
     Index(
         "open_cases",
@@ -71,6 +87,14 @@ cases = Table(
         sqlite_where=text("status = 'suspended'"),
         postgresql_where=text("status = 'suspended'"),
     ),
+)
+
+#: the engines that share the database; one row is renewed, not those of a million cases
+engines = Table(
+    "engines",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("lease_until", DateTime(timezone=True), nullable=False),
 )
 
 events = Table(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from petriflow.execution.store import schema
 from petriflow.execution.store.listing import Summary, Which, purge, summaries
 from petriflow.execution.store.store import Batch, Record, StoredCase
-from petriflow.net.errors import StoreError, UnknownCase
+from petriflow.net.errors import UnknownCase
 from petriflow.workflow.variables import Data
 
 #: the columns of a case that its engine knows
@@ -29,6 +29,8 @@ class SqlStore:
     _engine: sa.Engine
     _name: str
     _statements: Statements
+    #: the owner and the fence of a new case, where cases have some
+    _owner: tuple[Any, ...] = ()
 
     def close(self) -> None:
         self._engine.dispose()
@@ -38,9 +40,10 @@ class SqlStore:
         with self._transaction() as connection:
             connection.execute(self._insert(schema.definitions).on_conflict_do_nothing(), row)
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: Batch) -> frozenset[str]:
         with self._transaction() as connection:
             self._write(connection, batch)
+        return frozenset()
 
     def _write(self, connection: sa.Connection, batch: Batch) -> None:
         born = {r.case_id for r in batch.records if r.seq == 1}
@@ -48,7 +51,7 @@ class SqlStore:
         due = [(*key, at) for key, at in batch.timers.items() if at is not None]
         use = self._statements
         for statement, rows in (
-            (use.new_case, [new_case(c) for c in batch.cases if c.id in born]),
+            (use.new_case, [(*new_case(c), *self._owner) for c in batch.cases if c.id in born]),
             (use.old_case, [old_case(c) for c in batch.cases if c.id not in born]),
             (use.event, [event(r) for r in batch.records]),
             (use.timer, due),
@@ -79,7 +82,14 @@ class SqlStore:
         with self._transaction() as connection:
             return connection.execute(query).scalar_one_or_none()
 
-    def open_cases(self) -> list[StoredCase]:
+    @property
+    def lease(self) -> float | None:
+        return None
+
+    def renew(self, definitions: Collection[str]) -> tuple[frozenset[str], list[StoredCase]]:
+        return frozenset(), []
+
+    def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
         query = (
             sa.select(*CASE)
             .where(schema.cases.c.status.in_(schema.OPEN))
@@ -114,20 +124,8 @@ class SqlStore:
         with self._transaction() as connection:
             return [Record(**row) for row in connection.execute(query).mappings()]
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except sa.exc.DBAPIError as error:
-            raise StoreError(f"store {self._name!r}: {self._reason(error)}") from error
-        except json.JSONDecodeError as error:
-            raise StoreError(
-                f"store {self._name!r}: a row is damaged ({error}); restore the file"
-            ) from error
-
-    def _reason(self, error: sa.exc.DBAPIError) -> str:
-        """What the database said, and what a person can do about it."""
+    def _transaction(self) -> AbstractContextManager[sa.Connection]:
+        """All that is done within is done or nothing; what the database refuses is a StoreError."""
         raise NotImplementedError
 
 
@@ -150,7 +148,7 @@ class Statements:
     key: str
 
 
-def compiled(dialect: sa.Dialect) -> Statements:
+def compiled(dialect: sa.Dialect, *owner: sa.Column[Any]) -> Statements:
     """The statements of a commit in a database's own words."""
 
     def text(statement: Any) -> str:
@@ -158,7 +156,7 @@ def compiled(dialect: sa.Dialect) -> Statements:
 
     cases, timers = schema.cases, schema.timers
     return Statements(
-        text(sa.insert(cases).values({c.name: sa.bindparam(c.name) for c in CASE})),
+        text(sa.insert(cases).values({c.name: sa.bindparam(c.name) for c in (*CASE, *owner)})),
         text(
             sa.update(cases)
             .where(cases.c.id == sa.bindparam("case"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,18 @@ class SqliteStore(SqlStore):
         super().close()
         if self._lock is not None:
             self._lock.release()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise StoreError(f"store {self._name!r}: {self._reason(error)}") from error
+        except json.JSONDecodeError as error:
+            raise StoreError(
+                f"store {self._name!r}: a row is damaged ({error}); restore the file"
+            ) from error
 
     def _reason(self, error: sa.exc.DBAPIError) -> str:
         said = str(error.orig)

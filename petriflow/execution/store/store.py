@@ -5,6 +5,7 @@ A store is used from one thread. It knows rows, not cases: what they mean is the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -86,8 +87,11 @@ class Store(Protocol):
         """Keep a definition; one that is there already stays as it is."""
         ...
 
-    def commit(self, batch: Batch) -> None:
-        """Write events and the states they led to, all or nothing."""
+    def commit(self, batch: Batch) -> frozenset[str]:
+        """Write events and the states they led to, all or nothing.
+
+        The answer is the cases that another engine has meanwhile: of those nothing was written.
+        """
         ...
 
     def timers(self, case_id: str | None = None) -> dict[tuple[str, str], float]:
@@ -102,8 +106,23 @@ class Store(Protocol):
         """The id of the case that was started under this key."""
         ...
 
-    def open_cases(self) -> list[StoredCase]:
-        """Every case that has not ended, the oldest first."""
+    def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
+        """Every case that has not ended and that no other engine has, the oldest first; those of
+        these definitions are this engine's from now on.
+        """
+        ...
+
+    @property
+    def lease(self) -> float | None:
+        """For how many seconds cases are this engine's unless `renew` is called; `None`: for good,
+        since no other engine can reach the store.
+        """
+        ...
+
+    def renew(self, definitions: Collection[str]) -> tuple[frozenset[str], list[StoredCase]]:
+        """Keep the cases; the answer is those that were lost all the same, and those that are this
+        engine's now because the engine that had them is gone.
+        """
         ...
 
     def case(self, id: str) -> StoredCase:

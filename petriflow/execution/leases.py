@@ -1,0 +1,96 @@
+"""Several engines on one store: an engine keeps its cases, takes over those of engines that are
+gone, and lets go of those that it has lost.
+
+This goes on in every engine, in its ordinary loop. The fences in the store keep an engine that was
+away for too long from doing harm; here it learns of it and drops what it has of those cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from petriflow.execution.bodies import Bodies
+from petriflow.execution.children import Children
+from petriflow.execution.events import Command
+from petriflow.execution.handle import CaseHandle
+from petriflow.execution.observer import Observers
+from petriflow.execution.store import Batch, Store, StoredCase
+from petriflow.execution.store.ownership import without
+from petriflow.net.errors import StoreError
+from petriflow.workflow import Workflow
+
+log = logging.getLogger("petriflow")
+T = TypeVar("T")
+
+
+class Leases:
+    """The side of `Engine` that shares a store with others."""
+
+    _store: Store
+    _batch: Batch
+    _bodies: Bodies
+    _children: Children
+    _commands: list[tuple[CaseHandle, Command]]
+    _dirty: dict[str, CaseHandle]
+    _handles: dict[str, CaseHandle]
+    _observers: Observers
+    _stopping: bool
+    _timers: dict[tuple[str, str], asyncio.Task[None]]
+    _workflows: dict[str, Workflow]
+
+    async def _keep_leases(self) -> None:
+        """Renew, take over and let go, again and again; by the real clock, as the database does."""
+        found: list[StoredCase] = []
+        while self._store.lease is not None:
+            await asyncio.sleep(self._store.lease / 3)
+            try:
+                lost, more = await self._in_writer(self._store.renew, list(self._workflows))
+                self._let_go(lost)
+                found = [row for row in found if row.id not in lost] + more
+                if found and not self._stopping:
+                    await self._take(found)
+                    found = []
+            except StoreError as error:  # a commit that needs the store will tell; else it passes
+                log.warning("leases were not renewed: %s", error)
+
+    async def _take(self, stored: Collection[StoredCase]) -> None:
+        """Go on with cases of the store."""
+        due = await self._in_writer(self._store.timers)
+        for handle in [handle for row in stored if (handle := self._load(row))]:
+            self._observers.opened(handle, continued=True)
+            self._continue(handle, due)
+
+    def _let_go(self, ids: Collection[str]) -> None:
+        """Drop cases that another engine has: nothing of them is stored, started or told here."""
+        if not ids:
+            return
+        for handle in [self._handles.pop(id) for id in ids if id in self._handles]:
+            handle.lost = StoreError(
+                f"case {handle.id!r} was taken over by another engine while this one was away; "
+                "it goes on there"
+            )
+            self._dirty.pop(handle.id, None)
+            self._children.forget(handle)
+            for firing_id in handle._case.running:
+                self._bodies.cancel(firing_id)
+            for waiter in (*handle._waiters, *handle._settlers):
+                if not waiter.done():
+                    waiter.set_exception(handle.lost)
+            self._observers.left(handle)
+            log.warning("%s", handle.lost, extra={"case_id": handle.id})
+        for key in [key for key in self._timers if key[0] in ids]:
+            self._timers.pop(key).cancel()
+        self._batch = without(self._batch, ids)
+        self._commands = [(h, command) for h, command in self._commands if h.lost is None]
+
+    def _load(self, stored: StoredCase) -> CaseHandle | None:
+        raise NotImplementedError
+
+    def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
+        raise NotImplementedError
+
+    async def _in_writer(self, work: Callable[..., T], *args: Any) -> T:
+        raise NotImplementedError

@@ -1,0 +1,226 @@
+"""Several engines on one PostgreSQL database: races, kill -9, and engines that were away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from petriflow import Engine, TaskContext, Workflow, call
+from petriflow.execution.store import Batch, open_store
+from petriflow.net.errors import StoreError, UnknownCase
+from petriflow.patterns import event, parallel, sequence, timer
+
+from .sharing import called, count_open, flow
+from .test_engine import step, until
+from .test_postgres import check_consistent, rows
+from .test_store import event as record
+from .test_store import state
+
+PROGRAM = Path(__file__).parent / "sharing.py"
+
+
+def worker(url: str, log: Path, number: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), url, str(number)],
+        env={**os.environ, "SHARING_LOG": str(log)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def check_all(url: str, log: Path, number: int) -> None:
+    """Every case has ended as it should, every firing was committed once, nothing is missing."""
+    assert count_open(url) == 0
+    check_consistent(url, flow)
+    check_consistent(url, called)
+    statuses = Counter(tuple(row) for row in rows(url, "SELECT workflow, status FROM cases"))
+    assert statuses == {("sharing", "completed"): number, ("called", "completed"): number}
+    done = Counter(
+        data["firing_id"]
+        for (data,) in rows(
+            url, "SELECT data FROM events WHERE kind = 'TaskCompleted' AND NOT late"
+        )
+    )
+    assert set(done.values()) == {1}
+    firings = {line.split()[0] for line in log.read_text().splitlines()}
+    assert len(firings) == 5 * number
+    assert firings <= set(done)
+    for (variables,) in rows(url, "SELECT variables FROM cases WHERE workflow = 'sharing'"):
+        values = variables["scopes"][""][2]
+        assert len(values["seen"][0]) == len(set(values["seen"][0])) == 5
+        assert values["found"][0] == values["n"][0]
+
+
+def stop(*workers: subprocess.Popen[bytes]) -> None:
+    for child in workers:
+        child.kill()
+        child.communicate()
+
+
+def expire(url: str) -> None:
+    """Have every engine be taken for dead."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE engines SET lease_until = now() - interval '1 s'"))
+    engine.dispose()
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_what_a_killed_engine_had_is_taken_over_by_the_others(
+    database: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    first, second = worker(database, log, 40), worker(database, log, 40)
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"started\n"
+        first.kill()
+        assert second.wait(60) == 0, second.communicate()[1].decode()
+    finally:
+        stop(first, second)
+    assert rows(database, "SELECT count(*) FROM cases WHERE fence > 1") > [(0,)]
+    ((started,),) = rows(database, "SELECT count(*) FROM cases WHERE parent IS NULL")
+    check_all(database, log, started)
+
+
+@pytest.mark.slow
+def test_an_engine_that_was_stopped_past_its_lease_does_no_harm(
+    database: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    first = second = worker(database, log, 40)
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"started\n"
+        first.send_signal(signal.SIGSTOP)
+        second = worker(database, log, 0)
+        deadline = time.monotonic() + 60
+        while rows(database, "SELECT count(*) FROM cases WHERE fence > 1") == [(0,)]:
+            assert time.monotonic() < deadline, "nothing was taken over"
+            time.sleep(0.05)
+        first.send_signal(signal.SIGCONT)
+        for child in (first, second):
+            assert child.wait(60) == 0, child.communicate()[1].decode()
+        assert b"was taken over by another engine" in first.communicate()[1]
+    finally:
+        stop(first, second)
+    check_all(database, log, 40)
+
+
+# -- two engines in one process -------------------------------------------------------------------
+
+
+async def test_engines_that_race_have_each_case_once(database: str) -> None:
+    seen: list[str] = []
+
+    async def body(case: TaskContext) -> None:
+        seen.append(case.firing_id)
+        await asyncio.sleep(0.01)
+
+    small = Workflow("w", sequence(body, parallel(body, body)))
+    first, second = (Engine(database, workflows=[small]) for _ in range(2))
+    async with first as one, second as two:
+        cases = await asyncio.gather(*(e.start(small) for e in [one, two] * 20))
+        assert all(end.completed for end in await asyncio.gather(*(c.wait() for c in cases)))
+    assert len(seen) == len(set(seen)) == 120
+    check_consistent(database, small)
+
+
+async def test_an_engine_that_leaves_hands_its_cases_over_at_once(database: str) -> None:
+    small = Workflow("w", sequence(event("go"), step("a")))
+    async with Engine(database, workflows=[small]) as one:
+        id = (await one.start(small)).id
+        async with Engine(database, workflows=[small]) as two:
+            assert two.cases == ()
+            with pytest.raises(UnknownCase):
+                await two.signal(id, "go")
+    async with Engine(database, workflows=[small]) as three:
+        assert [case.id for case in three.cases] == [id]
+        assert await three.signal(id, "go")
+        await until(lambda: not three.cases)
+    assert rows(database, "SELECT status FROM cases") == [("completed",)]
+
+
+async def test_a_case_and_those_that_it_calls_are_taken_over_together(database: str) -> None:
+    inner = Workflow("inner", sequence(event("go"), step("a")))
+    outer = Workflow("outer", sequence(parallel(call(inner), timer("7d", name="week")), step("b")))
+    both = [outer, inner]
+    async with Engine(database, workflows=both) as one, Engine(database, workflows=both) as two:
+        case = await one.start(outer)
+        child = f"{case.id}/"
+        await until(lambda: any(id.startswith(child) for id in one._handles))
+        await one.committed()
+        expire(database)
+        await asyncio.wait_for(until(lambda: len(two._handles) == 2 or len(one._handles) == 2), 30)
+        taken = await asyncio.to_thread(rows, database, "SELECT DISTINCT owner, fence FROM cases")
+        assert len(taken) == 1  # both have the same owner and the same fence
+
+
+async def test_a_commit_for_a_case_that_was_taken_over_is_refused_and_told(database: str) -> None:
+    small = Workflow("w", sequence(event("go"), event("on"), step("a")))
+    async with Engine(database, workflows=[small]) as one:
+        case, other = await one.start(small), await one.start(small)
+        one._leases.cancel()  # it is away
+        expire(database)
+        kept = open_store(database)
+        assert {row.id for row in kept.open_cases([small.content_hash])} == {case.id, other.id}
+        with pytest.raises(StoreError, match="taken over by another engine"):
+            await one.signal(case, "go")
+        assert one.cases == ()
+        for lost in (case, other):  # it has learned of both
+            with pytest.raises(StoreError, match="taken over by another engine"):
+                await lost.wait()
+        third = await one.start(small)  # and works on
+        assert [known.id for known in one.cases] == [third.id]
+        kept.close()
+    assert rows(database, f"SELECT count(*) FROM events WHERE case_id = '{case.id}'") == [(1,)]
+
+
+def test_of_a_batch_only_the_cases_of_another_engine_are_left_out(database: str) -> None:
+    first, second = open_store(database), open_store(database)
+    first.define("0" * 64, "w", {}, 1.0)
+    first.commit(Batch([state("a", 1), state("b", 1)], [record("a", 1), record("b", 1)]))
+    assert second.open_cases(["0" * 64]) == []
+    expire(database)
+    (row, _) = second.open_cases(["0" * 64])
+    assert row.id in "ab"
+    more = Batch(
+        [state("a", 2), state("c", 1), state("a/t/1", 1, parent="a")],
+        [record("a", 2), record("c", 1), record("a/t/1", 1)],
+        {("a", "t"): 1.0, ("c", "t"): 2.0},
+    )
+    assert first.commit(more) == {"a", "b", "a/t/1"}
+    assert first.case("a").version == 1
+    assert first.case("c").version == 1
+    assert first.timers() == {("c", "t"): 2.0}
+    assert second.commit(Batch([state("a", 2)], [record("a", 2)])) == frozenset()
+    first.close()
+    second.close()
+
+
+async def test_a_key_that_two_engines_use_at_once_is_one_case(database: str) -> None:
+    small = Workflow("w", sequence(event("go"), step("a")))
+    first, second = (Engine(database, workflows=[small]) for _ in range(2))
+    async with first as one, second as two:
+        found: list[Any] = await asyncio.gather(
+            *(e.start(small, key=f"k{n}") for n in range(10) for e in (one, two)),
+            return_exceptions=True,
+        )
+        errors = [f for f in found if isinstance(f, BaseException)]
+        assert all(isinstance(e, UnknownCase) and "another engine" in str(e) for e in errors)
+        assert len(one.cases) + len(two.cases) == 10
+    assert rows(database, "SELECT count(*) FROM cases") == [(10,)]
+    assert rows(database, "SELECT count(*) FROM keys") == [(10,)]
