@@ -55,6 +55,8 @@ class Leases:
                     found = []
             except StoreError as error:  # a commit that needs the store will tell; else it passes
                 log.warning("leases were not renewed: %s", error)
+            except Exception:  # an engine without this loop would lose its cases
+                log.exception("leases were not renewed")
 
     async def _take(self, stored: Collection[StoredCase]) -> None:
         """Go on with cases of the store."""

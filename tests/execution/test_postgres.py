@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +14,14 @@ import sqlalchemy as sa
 
 from petriflow import Engine, Workflow, collect
 from petriflow.cli import main
-from petriflow.execution.store import VERSION, open_store, store_version, upgrade_store
+from petriflow.execution.store import (
+    VERSION,
+    Batch,
+    open_store,
+    postgres,
+    store_version,
+    upgrade_store,
+)
 from petriflow.net import Marking, replay
 from petriflow.net.errors import StoreError
 from petriflow.patterns import event, parallel, sequence
@@ -20,6 +29,8 @@ from petriflow.patterns import event, parallel, sequence
 from . import kept
 from .conftest import Cluster
 from .test_engine import JumpingClock, step
+from .test_store import event as record
+from .test_store import state
 
 
 def rows(url: str, query: str) -> list[Any]:
@@ -75,6 +86,51 @@ async def test_events_timers_and_called_cases_go_on_with_the_next_engine(databas
     assert outcome.completed, outcome.error
     check_consistent(database, kept.claim)
     check_consistent(database, kept.check)
+
+
+async def test_cases_go_on_when_the_server_is_restarted(template: Cluster, database: str) -> None:
+    flow = Workflow(
+        "w", sequence(*(step(f"s{n}", seen=str(n)) for n in range(8))), merge={"seen": collect}
+    )
+    async with Engine(database, workflows=[flow]) as engine:
+        for _ in range(3):
+            cases = [engine.start(flow, {"seen": []}) for _ in range(30)]
+            started = asyncio.gather(*cases)
+            await asyncio.sleep(0.02)
+            await asyncio.to_thread(template.stop)
+            await asyncio.to_thread(template.start)
+            ends = await asyncio.gather(*(case.wait() for case in await started))
+            assert [end.variables["seen"] for end in ends] == [[str(n) for n in range(8)]] * 30
+    check_consistent(database, flow)
+    assert rows(database, "SELECT count(*) FROM cases") == [(90,)]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_commit_whose_connection_is_lost_is_made_once(
+    database: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Lost before the server has committed, or after it, when nobody is told."""
+    store = open_store(database)
+    store.define("0" * 64, "w", {}, 1.0)
+    real, times = postgres.transaction, iter(range(9))
+
+    @contextmanager
+    def torn(engine: sa.Engine) -> Iterator[sa.Connection]:
+        first = next(times) == 0
+        with real(engine) as connection:
+            yield connection
+            if first and when == "before":
+                raise postgres.Unreachable("gone")
+        if first and when == "after":
+            raise postgres.Unreachable("gone")
+
+    monkeypatch.setattr(postgres, "transaction", torn)
+    batch = Batch([state("a", 1), state("b", 1)], [record("a", 1), record("b", 1)])
+    assert store.commit(batch) == frozenset()
+    assert store.commit(Batch([state("a", 2)], [record("a", 2)])) == frozenset()
+    assert [event.seq for event in store.history("a")] == [1, 2]
+    assert [event.seq for event in store.history("b")] == [1]
+    store.close()
 
 
 async def test_a_text_that_postgresql_cannot_hold_stops_nobody(database: str) -> None:

@@ -185,9 +185,12 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         said = str(error.orig).strip().partition("\n")[0]
         name = engine.url.render_as_string()
         if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+            # Without a code of its own it is the connection that failed.
+            answered = getattr(error.orig, "sqlstate", None)
+            what = "does not go on" if answered else "cannot be reached"
             raise Unreachable(
-                f"store {name!r}: the database cannot be reached ({said}); see that its server "
-                "runs and that the URL is right; what was committed is safe"
+                f"store {name!r}: the database {what} ({said}); see that its server runs and has "
+                "room, and that the URL is right; what was committed is safe"
             ) from error
         raise StoreError(f"store {name!r}: {said}; what was committed is safe") from error
 
