@@ -1,29 +1,35 @@
-"""Running the bodies of tasks: coroutines in the engine's loop, plain functions in threads."""
+"""Running the bodies of tasks: coroutines in the engine's loop, plain functions in threads, and
+those that name an executor where that says.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import copy_context
-from typing import Any
+from typing import Any, TypeVar
 
 from petriflow.execution.clock import Clock, working
 from petriflow.execution.events import Event, StartTask, TaskCompleted, TaskFailed
+from petriflow.execution.executors import Executor, WorkerDied
+from petriflow.execution.executors.job import HERE, FailedElsewhere, read, write
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.observer import Observers
-from petriflow.net.errors import TaskError, VariableError, printable, say
+from petriflow.execution.results import completed
+from petriflow.execution.room import Room
+from petriflow.net.errors import TaskError, say
 from petriflow.workflow.task import Task, TaskContext
-from petriflow.workflow.variables import Schema
 
 #: How many plain functions run at once.
 THREADS = 32
 #: How many seconds a cancelled coroutine has to clean up when the engine stops.
 GRACE = 5.0
 
+T = TypeVar("T")
 log = logging.getLogger("petriflow")
 
 
@@ -39,11 +45,15 @@ class Bodies:
         clock: Clock,
         ended: Callable[[CaseHandle, Event], None],
         observers: Observers,
+        executors: Mapping[str, Executor],
+        limit: int | None,
     ) -> None:
         self._clock = clock
         self._observers = observers
         self._ended = ended
         self._threads = ThreadPoolExecutor(THREADS, "petriflow-task")
+        self._executors = executors
+        self._room = Room(limit)
         #: when the time of a firing is over, for those of tasks with a deadline
         self.deadlines: dict[str, float] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -77,106 +87,134 @@ class Bodies:
             if zombies:
                 log.warning("%d task bodies did not heed their cancellation", len(zombies))
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for executor in self._executors.values():
+            executor.close()
 
     async def _attempt(self, handle: CaseHandle, command: StartTask) -> None:
-        firing_id, schema = command.firing_id, handle.workflow.schema
+        firing_id = command.firing_id
         task = handle.workflow.tasks[command.task]
         pulse = _Pulse(self._clock)
         event: Event
         try:
-            if self._clock.now() + command.delay >= self.deadlines.get(firing_id, math.inf):
+            until = self.deadlines.get(firing_id, math.inf)
+            if self._clock.now() + command.delay >= until:
                 raise _TooLate(f"no attempt is left before its deadline of {task.deadline:g} s")
             if command.delay:
                 await self._clock.sleep(command.delay)
-            if handle.status == "suspended":  # meanwhile; it is asked for again when resumed
-                self._running.pop(firing_id, None)
-                self._observers.withdrawn(handle, firing_id)
+            if self._put_off(handle, firing_id):
                 return
-            self._observers.began(handle, command)
-            pulse.beat()
-            view = schema.view(command.variables)
-            context = TaskContext(
-                handle.id,
-                firing_id,
-                command.attempt,
-                view,
-                schema.mapping(view),
-                command.instance,
-                pulse.beat,
-            )
-            if task.timeout or task.deadline or task.heartbeat:
-                result = await self._in_time(handle, command, context, pulse)
-            else:
-                result = await self._begin(handle, command, context)
-            event = completed(schema, command, result)
+            async with AsyncExitStack() as limits:
+                if until < math.inf:
+                    late = _TooLate(f"took longer than its deadline of {task.deadline:g} s")
+                    await limits.enter_async_context(self._not_after(lambda: until, late))
+                if self._room.limits(task):
+                    await limits.enter_async_context(self._room.place(handle.id, task))
+                    if self._put_off(handle, firing_id):
+                        return
+                self._observers.began(handle, command)
+                pulse.beat()
+                if silence := task.heartbeat:
+                    dead = _TimedOut(f"gave no heartbeat for {silence:g} s")
+                    await limits.enter_async_context(
+                        self._not_after(lambda: pulse.last + silence, dead)
+                    )
+                if task.timeout:
+                    await limits.enter_async_context(_in_time(task.timeout))
+                event = await self._run(handle, command, task, pulse)
         except asyncio.CancelledError as error:
             if firing_id not in self._running:
                 raise
-            final = not task.tries_again(error)
+            final = not _tries_again(task, error)
             event = TaskFailed(firing_id, "the body cancelled itself", final)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever it raises, the case must hear of it
-            final = isinstance(error, _TooLate) or not task.tries_again(error)
+            final = isinstance(error, _TooLate) or not _tries_again(task, error)
             event = TaskFailed(firing_id, say(error), final)
         self._running.pop(firing_id, None)
         self._ended(handle, event)
 
-    async def _in_time(
-        self, handle: CaseHandle, command: StartTask, context: TaskContext, pulse: _Pulse
-    ) -> Any:
-        task = handle.workflow.tasks[command.task]
-        until = self.deadlines.get(command.firing_id, math.inf)
-        silence = task.heartbeat or math.inf
+    def _put_off(self, handle: CaseHandle, firing_id: str) -> bool:
+        """Whether the case was suspended meanwhile: it asks again for the body when resumed."""
+        if handle.status != "suspended":
+            return False
+        self._running.pop(firing_id, None)
+        self._observers.withdrawn(handle, firing_id)
+        return True
+
+    @asynccontextmanager
+    async def _not_after(
+        self, moment: Callable[[], float], otherwise: Exception
+    ) -> AsyncIterator[None]:
+        """Cancel what is inside when the engine's clock, which outlives the process, reaches the
+        moment, which may move.
+        """
 
         async def watch() -> None:
-            """The clock of the engine counts here, since a deadline outlives the process."""
-            while (left := min(until, pulse.last + silence) - self._clock.now()) > 0:
+            while (left := moment() - self._clock.now()) > 0:
                 await self._clock.sleep(left)
-            watched.reschedule(self._loop.time())
+            limit.reschedule(self._loop.time())
 
-        watching = None
         try:
-            async with asyncio.timeout(task.timeout) as limit, asyncio.timeout(None) as watched:
+            async with asyncio.timeout(None) as limit:
+                watching = self._loop.create_task(watch())
                 try:
-                    if task.deadline or task.heartbeat:
-                        watching = self._loop.create_task(watch())
-                    return await self._begin(handle, command, context)
+                    yield
                 finally:
-                    if watching:
-                        watching.cancel()
+                    watching.cancel()
         except TimeoutError as error:
             if limit.expired():
-                raise _TimedOut(f"took longer than {task.timeout:g} s") from error
-            if watched.expired():
-                if self._clock.now() >= until:
-                    raise _TooLate(
-                        f"took longer than its deadline of {task.deadline:g} s"
-                    ) from error
-                raise _TimedOut(f"gave no heartbeat for {task.heartbeat:g} s") from error
+                raise otherwise from error
             raise
 
-    def _begin(
-        self, handle: CaseHandle, command: StartTask, context: TaskContext
-    ) -> Awaitable[Any]:
-        task = handle.workflow.tasks[command.task]
-        if task.asynchronous:
+    async def _run(
+        self, handle: CaseHandle, command: StartTask, task: Task, pulse: _Pulse
+    ) -> Event:
+        if task.executor not in HERE:
+            return await self._elsewhere(handle, command, self._executors[task.executor or ""])
+        schema = handle.workflow.schema
+        view = schema.view(command.variables)
+        context = TaskContext(
+            handle.id,
+            command.firing_id,
+            command.attempt,
+            view,
+            schema.mapping(view),
+            command.instance,
+            pulse.beat,
+        )
+        if task.asynchronous and task.executor is None:
             body: Awaitable[Any] = task.body(context)  # type: ignore[assignment]
-            return body
-        return self._in_thread(handle, command, task, context)
+            return completed(schema, command, await body)
+        threaded = self._threads.submit(copy_context().run, _outcome, task, context)
+        result, error = await self._end_of(handle, command, threaded)
+        if error is not None:
+            raise error
+        return completed(schema, command, result)
 
-    async def _in_thread(
-        self, handle: CaseHandle, command: StartTask, task: Task, context: TaskContext
-    ) -> Any:
-        def late(future: Future[Any]) -> None:
+    async def _elsewhere(self, handle: CaseHandle, command: StartTask, executor: Executor) -> Event:
+        """A worker may die by another body's fault, so the first death is not counted."""
+        job = write(handle.id, handle.workflow, command)
+        try:
+            answer = await self._end_of(handle, command, executor.submit(job, alone=False))
+        except executor.lost:
+            try:
+                answer = await self._end_of(handle, command, executor.submit(job, alone=True))
+            except executor.lost as error:
+                raise WorkerDied(f"its worker died ({say(error)})") from error
+        return read(answer)
+
+    async def _end_of(self, handle: CaseHandle, command: StartTask, future: Future[T]) -> T:
+        """Wait for a body that cannot be cancelled."""
+
+        def late(future: Future[T]) -> None:
             event = TaskCompleted(command.firing_id, {})
             with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                 self._loop.call_soon_threadsafe(self._ended, handle, event)
 
-        future = self._threads.submit(copy_context().run, _outcome, task, context)
         try:
             with working(self._clock):
-                result, error = await asyncio.wrap_future(future)
+                return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             # Only a firing that was withdrawn has its late end told. A timed-out attempt still has
             # its token and a successor; and at a stop the next engine begins again.
@@ -184,9 +222,21 @@ class Bodies:
             if withdrawn and not future.cancelled():
                 future.add_done_callback(late)
             raise
-        if error is not None:
-            raise error
-        return result
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if limit.expired():
+            raise _TimedOut(f"took longer than {seconds:g} s") from error
+        raise
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
 
 
 class _TimedOut(TaskError, TimeoutError):
@@ -209,29 +259,18 @@ class _Pulse:
         self.last = self._clock.now()
 
 
+def _tries_again(task: Task, error: BaseException) -> bool:
+    if isinstance(error, FailedElsewhere):
+        return task.tries_again(error.is_one)
+    return task.tries_again(lambda kinds: isinstance(error, kinds))
+
+
 def _outcome(task: Task, context: TaskContext) -> tuple[Any, BaseException | None]:
-    """What a plain function returned or raised; some exceptions cannot pass through a future."""
+    """What a body returned or raised; some exceptions cannot pass through a future."""
     try:
-        return task.body(context), None
+        result = task.body(context)
+        return asyncio.run(_awaited(result)) if isinstance(result, Awaitable) else result, None
     except StopIteration as error:
         return None, RuntimeError(f"StopIteration: {error}")
     except BaseException as error:
         return None, error
-
-
-def completed(schema: Schema, command: StartTask, result: Any) -> Event:
-    """The end of a body that returned: a result that cannot be used fails for good."""
-    firing_id = command.firing_id
-    if result is not None and not isinstance(result, Mapping):
-        return TaskFailed(
-            firing_id,
-            printable(
-                f"returned {result!r}; a task returns a mapping of updates to the case's "
-                "variables, such as {'paid': True}, or None"
-            ),
-            final=True,
-        )
-    try:
-        return TaskCompleted(firing_id, schema.updates(command.variables, result or {}))
-    except VariableError as error:
-        return TaskFailed(firing_id, say(error), final=True)

@@ -40,6 +40,8 @@ from petriflow.execution.events import (
     TimerFired,
     to_data,
 )
+from petriflow.execution.executors import Executor, Processes
+from petriflow.execution.executors.job import check
 from petriflow.execution.gate import admit, with_called
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.leases import Leases
@@ -71,6 +73,8 @@ class Engine(Desk, Leases):
         allow_unsound: run workflows although they are not proven sound.
         on_event: called with the `Record` of every event after it is committed.
         observers: told of cases and tasks, such as `Metrics`, `Traces` and `Logs`.
+        executors: who runs the bodies of the tasks that name an executor, beside "process".
+        limit: how many bodies may work at once; the cases take turns.
         clock: the time; tests give one that jumps.
 
     Use it as `async with Engine(…) as engine`. Entering continues every open case of the store;
@@ -100,6 +104,8 @@ class Engine(Desk, Leases):
         allow_unsound: bool = False,
         on_event: Callable[[Record], None] | None = None,
         observers: Sequence[Observer] = (),
+        executors: Mapping[str, Executor] | None = None,
+        limit: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._url = store
@@ -114,6 +120,10 @@ class Engine(Desk, Leases):
         self._on_event = on_event
         self._clock: Clock = clock or SystemClock()
         self._observers = Observers(observers, self._clock)
+        self._executors: dict[str, Executor] = {"process": Processes(), **(executors or {})}
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise DefinitionError(f"an engine's limit={limit!r}; use 1, 2, 3, …")
+        self._limit = limit
         self._handles: dict[str, CaseHandle] = {}
         self._telling: set[tuple[str, str]] = set()
         self._starting: dict[tuple[str, str], asyncio.Task[CaseHandle]] = {}
@@ -132,10 +142,13 @@ class Engine(Desk, Leases):
         if self._entered:
             raise StoreError("this engine has been used already; make another one")
         admit(self._workflows.values(), self._find, self._allow_unsound)
+        check(self._workflows.values(), self._executors)
         self._entered = True
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "petriflow-store")
-        self._bodies = Bodies(self._clock, self._ended, self._observers)
+        self._bodies = Bodies(
+            self._clock, self._ended, self._observers, self._executors, self._limit
+        )
         try:
             self._store: Store = await self._in_writer(open_store, self._url)
         except BaseException:

@@ -9,7 +9,6 @@ from copy import deepcopy
 from typing import Any, Literal, Self, assert_never
 
 from petriflow.execution import Case, run_blocking
-from petriflow.execution.bodies import completed
 from petriflow.execution.events import (
     CancelRequested,
     CaseStarted,
@@ -27,6 +26,7 @@ from petriflow.execution.events import (
 )
 from petriflow.execution.program import program
 from petriflow.execution.questions import answer
+from petriflow.execution.results import completed
 from petriflow.net import Marking
 from petriflow.net.errors import PetriflowError, StoryError, say
 from petriflow.patterns.duration import seconds

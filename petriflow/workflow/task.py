@@ -73,6 +73,9 @@ class Task:
         give_up_on: the exceptions after which none does, also where `retry_on` names them.
         deadline: seconds for all attempts together with their pauses; `None` means any.
         heartbeat: seconds after which a body that has not said that it is at work has failed.
+        executor: the name of the engine's executor that the body is run by. As `limit`, it is no
+            part of the definition.
+        limit: how many bodies of the task work at once, over all cases of an engine.
     """
 
     body: Body
@@ -88,6 +91,8 @@ class Task:
     give_up_on: tuple[type[BaseException], ...] = ()
     deadline: float | None = None
     heartbeat: float | None = None
+    executor: str | None = None
+    limit: int | None = None
 
     @cached_property
     def asynchronous(self) -> bool:
@@ -116,11 +121,11 @@ class Task:
             return pause
         return pause * (1 - self.jitter * zlib.crc32(f"{firing_id}#{attempt}".encode()) / 2**32)
 
-    def tries_again(self, error: BaseException) -> bool:
-        """Whether another attempt makes sense after this error."""
-        if isinstance(error, self.give_up_on):
+    def tries_again(self, is_one: Callable[[tuple[type[BaseException], ...]], bool]) -> bool:
+        """Whether another attempt makes sense after an error, given whether it is one of some."""
+        if is_one(self.give_up_on):
             return False
-        return not self.retry_on or isinstance(error, self.retry_on)
+        return not self.retry_on or is_one(self.retry_on)
 
     def document(self) -> list[Any]:
         """What of the task is part of a definition's content hash; never code.
@@ -174,6 +179,8 @@ def task(
     give_up_on: Errors = (),
     deadline: Duration | None = None,
     heartbeat: Duration | None = None,
+    executor: str | None = None,
+    limit: int | None = None,
 ) -> Callable[[Body], Task]: ...
 def task(
     body: Body | None = None,
@@ -190,6 +197,8 @@ def task(
     give_up_on: Errors = (),
     deadline: Duration | None = None,
     heartbeat: Duration | None = None,
+    executor: str | None = None,
+    limit: int | None = None,
 ) -> Task | Callable[[Body], Task]:
     """Make a function or coroutine function a task.
 
@@ -215,6 +224,9 @@ def task(
         heartbeat: how long the body may work without a call of `case.heartbeat()`; one that has
             not called counts as failed and is tried again. What `timeout` says of plain functions
             holds here as well.
+        executor: who runs the body: "thread", "process", or a name in `Engine(executors={…})`. By
+            default a coroutine runs in the engine's loop, and a plain function in a thread.
+        limit: how many bodies of the task may work at once, over all cases of an engine.
 
     Raises:
         DefinitionError: the body has no name, cannot be called with one argument, or yields, or a
@@ -239,6 +251,8 @@ def task(
         give_up_on=give_up_on,
         deadline=deadline,
         heartbeat=heartbeat,
+        executor=executor,
+        limit=limit,
     )
     return make if body is None else make(body)
 
@@ -262,6 +276,8 @@ def _make(
     give_up_on: Errors,
     deadline: Duration | None,
     heartbeat: Duration | None,
+    executor: str | None,
+    limit: int | None,
 ) -> Task:
     if isinstance(body, Task):
         raise DefinitionError(
@@ -284,6 +300,10 @@ def _make(
         raise DefinitionError(f"task {called!r}: backoff={backoff!r}; use 1 or more")
     if not isinstance(jitter, int | float) or not 0 <= jitter <= 1:
         raise DefinitionError(f"task {called!r}: jitter={jitter!r}; use a part, from 0 to 1")
+    if not (executor is None or isinstance(executor, str)):
+        raise DefinitionError(f"task {called!r}: executor={executor!r}; give its name")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise DefinitionError(f"task {called!r}: limit={limit!r}; use 1, 2, 3, …")
     return Task(
         body,
         called,
@@ -297,6 +317,8 @@ def _make(
         give_up_on=_errors(called, "give_up_on", give_up_on),
         deadline=_some_time(called, "deadline", deadline),
         heartbeat=_some_time(called, "heartbeat", heartbeat),
+        executor=executor,
+        limit=limit,
     )
 
 
