@@ -1,5 +1,5 @@
 """The command line: `petriflow verify | explore | ask | check | guards | draw | run TARGET`,
-and `petriflow db status | upgrade`.
+`petriflow cases …`, `petriflow worker MODELS` and `petriflow db status | upgrade`.
 
 Exit codes: 0 well, 1 unsound, no or not completed, 2 bad input, 3 unknown or waiting, 130
 interrupted. On 2 the message goes to stderr and nothing to stdout. Heavy parts are imported by the
@@ -17,10 +17,11 @@ import typer
 
 # The commands enter themselves when their modules are loaded, in the order of the help.
 from petriflow.cli import analyse, pictures, cases  # isort: skip  # noqa: F401
-from petriflow.cli import database
+from petriflow.cli import cases_app, database
 from petriflow.cli.common import app, notes
 from petriflow.net.errors import PetriflowError
 
+app.add_typer(cases_app.cases, name="cases")
 app.add_typer(database.db, name="db")
 
 

@@ -172,16 +172,21 @@ def _input(workflow: Workflow, given: str | None) -> Any:
     """The variables that a case begins with."""
     if given is None:
         return dict(workflow.example)
+    return json_object("--input", given)
+
+
+def json_object(option: str, given: str) -> dict[str, Any]:
+    """The object that an option gives, as text or as @FILE."""
     text = given
     if given.startswith("@"):
         try:
             text = Path(given[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise DefinitionError(f"--input {given}: {error}") from None
+            raise DefinitionError(f"{option} {given}: {error}") from None
     try:
-        variables = json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DefinitionError(f"--input is not JSON: {error}") from None
-    if not isinstance(variables, dict):
-        raise DefinitionError('--input must be a JSON object, such as {"total": 12}')
-    return variables
+        raise DefinitionError(f"{option} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise DefinitionError(f'{option} must be a JSON object, such as {{"total": 12}}')
+    return value

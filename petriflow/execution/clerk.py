@@ -1,0 +1,22 @@
+"""`Clerk`: takes orders about cases, and runs none."""
+
+from __future__ import annotations
+
+from petriflow.execution.engine import Engine
+from petriflow.execution.events import Command, StartTask
+from petriflow.execution.handle import CaseHandle
+
+
+class Clerk(Engine):
+    """An engine whose hands are tied: what it is told is stored, and leads to no work.
+
+    A command line that suspends a case must not begin the bodies of all cases first. What an order
+    calls for (bodies, timers) stands open in the store, and the next engine carries it out.
+    """
+
+    def _carry_out(self, handle: CaseHandle, command: Command) -> None:
+        if not isinstance(command, StartTask):
+            super()._carry_out(handle, command)
+
+    def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
+        pass

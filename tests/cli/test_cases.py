@@ -1,0 +1,180 @@
+"""`petriflow cases …` and `petriflow worker`: what operators see and do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .test_cli import Cli, Said, cli, model
+
+__all__ = ["cli"]
+
+OFFER = """
+from petriflow.patterns import event
+w = Workflow('w', sequence(a, event('paid'), b), example={'n': 1})
+"""
+
+
+def opened(cli: Cli) -> str:
+    """A case that waits for `paid`."""
+    said = cli("run", model(OFFER), "--json")
+    assert said.code == 3
+    id: str = said.json["case"]
+    return id
+
+
+def cases(cli: Cli, *arguments: str) -> Said:
+    return cli("cases", *arguments, "--json")
+
+
+def test_a_case_is_listed_shown_explained_and_told(cli: Cli) -> None:
+    id = opened(cli)
+    (line,) = cases(cli, "list").json["cases"]
+    assert (line["id"], line["workflow"], line["status"]) == (id, "w", "running")
+    assert cases(cli, "list", "--status", "completed").json == {"cases": []}
+    assert cases(cli, "list", "--since", "2999-01-01").json == {"cases": []}
+    shown = cases(cli, "show", id).json
+    assert (shown["variables"], shown["marking"]) == ({"n": 1, "a": 1}, {"w/a.out": 1})
+    told = cases(cli, "explain", id, "--model", "m.py").json
+    assert told["registered"]
+    assert [(w["kind"], w["why"]) for w in told["waits"]] == [
+        ("event", "the event 'paid' has not been told")
+    ]
+    assert not cases(cli, "explain", id).json["registered"]
+    events = cases(cli, "history", id).json["events"]
+    assert [e["kind"] for e in events] == ["CaseStarted", "TaskCompleted"]
+    for command in (("list",), ("show", id), ("explain", id), ("history", id)):
+        said = cli("cases", *command)
+        assert said.code == 0
+        assert id.split("-")[0][:8] in said.out or "TaskCompleted" in said.out
+
+
+def test_orders_are_stored_and_run_nothing_themselves(cli: Cli) -> None:
+    id = opened(cli)
+    order = ("--model", "m.py")
+    said = cases(cli, "suspend", id, *order, "--reason", "an audit")
+    assert (said.code, said.json["status"]) == (0, "suspended")
+    assert cases(cli, "suspend", id, *order).code == 1
+    assert "an audit" in cli("cases", "explain", id).out
+    assert cli("run", "m.py", "--continue").code == 3
+    assert cases(cli, "resume", id, *order).json["status"] == "running"
+    said = cases(cli, "signal", id, "paid", *order, "--payload", '{"by": "card"}', "--key", "k")
+    assert said.json == {"case": id, "done": True, "status": "running"}
+    assert cases(cli, "signal", id, "paid", *order, "--key", "k").code == 1
+    (wait,) = cases(cli, "explain", id, *order).json["waits"]
+    assert (wait["kind"], wait["element"]) == ("task", "w/b")
+    said = cli("run", "m.py", "--continue", "--json")
+    (ended,) = said.json["cases"]
+    assert ended["variables"] == {"n": 1, "a": 1, "by": "card", "b": 2}
+    for command in ("suspend", "resume", "cancel"):
+        said = cases(cli, command, id, *order)
+        assert (said.code, said.json["status"]) == (1, "completed")
+
+
+def test_a_case_is_cancelled_and_removed(cli: Cli) -> None:
+    id = opened(cli)
+    assert cases(cli, "purge", "--older-than", "0s").json == {"removed": 0}
+    said = cases(cli, "cancel", id, "--model", "m.py", "--reason", "enough")
+    assert (said.code, said.json["status"]) == (0, "cancelled")
+    assert cases(cli, "show", id).json["error"] == "enough"
+    assert cases(cli, "purge", "--older-than", "1h").json == {"removed": 0}
+    time.sleep(0.01)
+    assert cases(cli, "purge", "--older-than", "0.001s").json == {"removed": 1}
+    assert cli("cases", "show", id).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("list", "--status", "done"), "no case is ever 'done'"),
+        (("list", "--store", "sqlite:///other.db"), "there is no store"),
+        (("show", "nobody"), "has no case 'nobody'"),
+        (("suspend", "nobody", "--model", "m.py"), "has no case 'nobody'"),
+        (("signal", "CASE", "gone", "--model", "m.py"), "does not wait for 'gone'"),
+        (("signal", "CASE", "paid", "--model", "m.py", "--payload", "[]"), "--payload must be"),
+        (("suspend", "CASE", "--model", "other.py"), "was started with another model"),
+        (("purge", "--older-than", "soon"), "--older-than"),
+    ],
+)
+def test_what_cannot_be_done_is_said(cli: Cli, arguments: tuple[str, ...], complaint: str) -> None:
+    id = opened(cli)
+    model("w = Workflow('w', sequence(b, a))", "other.py")
+    said = cli("cases", *(id if word == "CASE" else word for word in arguments))
+    assert (said.code, said.out) == (2, "")
+    assert complaint in said.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_goes_on_with_the_open_cases_and_stops_in_good_order(
+    cli: Cli, number: int
+) -> None:
+    file = model(
+        """
+        import asyncio, pathlib
+        from petriflow.patterns import event
+        async def hold(case):
+            pathlib.Path("held").touch()
+            try:
+                while not pathlib.Path("go").exists(): await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                pathlib.Path("cleaned").touch()
+                raise
+        w = Workflow('w', sequence(a, event('paid'), hold, b))
+        """
+    )
+    id = cli("run", file, "--json").json["case"]
+    assert cli("cases", "signal", id, "paid", "--model", file).code == 0
+
+    def worker() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "petriflow", "worker", file]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    first = worker()
+    wait_for(lambda: Path("held").exists())
+    first.send_signal(number)
+    said, _ = first.communicate(timeout=30)
+    assert first.returncode == 0, said
+    assert b"running w: 1 open cases" in said
+    assert b"every case is kept" in said
+    assert Path("cleaned").exists()
+    assert cases(cli, "list").json["cases"][0]["status"] == "running"
+
+    Path("go").touch()
+    second = worker()
+
+    def ended() -> bool:
+        with closing(sqlite3.connect("petriflow.db")) as db:
+            return db.execute("SELECT status FROM cases").fetchall() == [("completed",)]
+
+    try:
+        wait_for(ended)
+    finally:
+        second.send_signal(number)
+        second.communicate(timeout=30)
+    assert second.returncode == 0
+    assert cases(cli, "show", id).json["variables"] == {"a": 1, "b": 2}
+
+
+def wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_worker_without_a_workflow_is_refused(cli: Cli) -> None:
+    said = cli(
+        "worker", model("n = Net.build('n').places('i', 'o').transition('t', 'i', 'o').done()")
+    )
+    assert said.code == 2
+    assert "bare net" in said.err
