@@ -75,9 +75,11 @@ from petriflow.testing.steps import (
     Complete,
     Expect,
     Fail,
+    Resume,
     Retry,
     Ring,
     Signal,
+    Suspend,
 )
 from petriflow.testing.story import Story, run_story
 
@@ -88,10 +90,12 @@ __all__ = [
     "Complete",
     "Expect",
     "Fail",
+    "Resume",
     "Retry",
     "Ring",
     "Signal",
     "Story",
+    "Suspend",
     "VirtualClock",
     "faked",
     "interleavings",

@@ -36,8 +36,8 @@ def faked(workflow: Workflow, fakes: Mapping[str, Fake]) -> Workflow:
 
     It has the same content hash, which speaks of the names of bodies, never of their code: cases
     that one has begun are continued by the other. Only where a `call` of another workflow is
-    replaced is it another definition. Fakes run in the engine's loop; tasks that have none keep
-    their bodies, and all keep their retries and timeouts.
+    replaced is it another definition. Fakes run in the engine's loop, whatever the task's executor;
+    tasks that have none keep their bodies, and all keep their retries and timeouts.
 
     Args:
         workflow: the workflow.
@@ -59,7 +59,7 @@ def faked(workflow: Workflow, fakes: Mapping[str, Fake]) -> Workflow:
     for id in tasks:
         if rename(id) in found:
             task, fake = workflow.tasks[rename(id)], found[rename(id)]
-            tasks[id] = replace(task, body=_Body(fake, task), calls=None)
+            tasks[id] = replace(task, body=_Body(fake, task), calls=None, executor=None)
     return replace(workflow, body=replace(body, tasks=tasks, steps=()))
 
 

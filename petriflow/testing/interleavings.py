@@ -8,8 +8,9 @@ from typing import Any
 from petriflow.net.errors import DefinitionError, StoryError
 from petriflow.testing.fakes import Fake
 from petriflow.testing.names import suggestion
+from petriflow.testing.stage import Guards
 from petriflow.testing.steps import Choose, Ring, Signal, Step
-from petriflow.testing.story import Guards, Story
+from petriflow.testing.story import Story
 from petriflow.workflow import Workflow
 
 

@@ -80,6 +80,18 @@ class Retry(_Printed):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Suspend(_Printed):
+    """A person halts the case: what runs may finish, nothing new starts."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Resume(_Printed):
+    """A person lets a suspended case go on."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Cancel(_Printed):
     """A person gives the case up."""
 
@@ -105,4 +117,6 @@ class Expect(_Printed):
     marking: Mapping[str, int] | None = None
 
 
-Step = Complete | Fail | Signal | Advance | Ring | Choose | Retry | Cancel | Expect
+Step = (
+    Complete | Fail | Signal | Advance | Ring | Choose | Retry | Suspend | Resume | Cancel | Expect
+)

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Collection, Mapping
 from copy import deepcopy
-from typing import Any, Literal, Self, assert_never
+from typing import Any, Self, assert_never
 
-from petriflow.execution import Case, run_blocking
+from petriflow.execution import Case
 from petriflow.execution.events import (
     CancelRequested,
     CaseStarted,
-    Decide,
     Decided,
     Event,
     EventReceived,
     IncidentResolved,
-    ScheduleTimer,
-    StartTask,
+    Resumed,
     Status,
+    Suspended,
     TaskCompleted,
     TaskFailed,
     TimerFired,
 )
-from petriflow.execution.program import program
-from petriflow.execution.questions import answer
-from petriflow.execution.results import completed
 from petriflow.net import Marking
-from petriflow.net.errors import PetriflowError, StoryError, say
+from petriflow.net.errors import PetriflowError, StoryError
 from petriflow.patterns.duration import seconds
 from petriflow.patterns.fragment import Event as Wait
-from petriflow.testing.fakes import Fake, by_task, called, outcome
+from petriflow.testing.fakes import Fake, by_task, called
 from petriflow.testing.names import listed, meant, short, suggestion
+from petriflow.testing.stage import Guards, Stage
 from petriflow.testing.steps import (
     Advance,
     Cancel,
@@ -40,15 +35,15 @@ from petriflow.testing.steps import (
     Complete,
     Expect,
     Fail,
+    Resume,
     Retry,
     Ring,
     Signal,
     Step,
+    Suspend,
 )
 from petriflow.testing.ways import answers
-from petriflow.workflow import TaskContext, Workflow
-
-Guards = Literal["real", "free"]
+from petriflow.workflow import Workflow
 
 
 class Story:
@@ -91,19 +86,32 @@ class Story:
         self.workflow = workflow
         #: what has happened
         self.steps: tuple[Step, ...] = ()
-        #: the transitions that have fired, in order
-        self.fired: tuple[str, ...] = ()
-        #: the seconds that have passed
-        self.time = 0.0
-        self._fakes = by_task(workflow, fakes or {})
-        self._guards = guards
-        self._case = Case(program(workflow), "story")
-        self._bodies: dict[str, tuple[StartTask, float]] = {}
-        self._due: dict[str, float] = {}
+        self._stage = Stage(workflow, by_task(workflow, fakes or {}), guards)
         given = workflow.example if variables is None else variables
-        self._tell(CaseStarted(workflow.schema.initial(given)))
+        self._stage.tell(CaseStarted(workflow.schema.initial(given)))
+
+    def copy(self) -> Story:
+        """Another story with the same past."""
+        other = object.__new__(Story)
+        other.workflow, other.steps = self.workflow, self.steps
+        other._stage = self._stage.copy()
+        return other
 
     # -- what it says of the case -----------------------------------------------------------
+
+    @property
+    def _case(self) -> Case:
+        return self._stage.case
+
+    @property
+    def time(self) -> float:
+        """The seconds that have passed."""
+        return self._stage.time
+
+    @property
+    def fired(self) -> tuple[str, ...]:
+        """The transitions that have fired, in order."""
+        return self._stage.fired
 
     @property
     def status(self) -> Status:
@@ -184,16 +192,20 @@ class Story:
                 case Signal(event, payload):
                     self._signal(event, payload or {})
                 case Advance(duration):
-                    self._advance(self.time + seconds(duration, "Advance: duration"))
+                    self._stage.advance(seconds(duration, "Advance: duration"))
                 case Ring(timer):
                     self._ring(timer)
                 case Choose(choice, takes):
                     self._choose(choice, takes)
                 case Retry(updates):
                     self._retry(updates or {})
+                case Suspend(reason):
+                    self._halt(Suspended(reason), "only a running case is suspended")
+                case Resume():
+                    self._halt(Resumed(), "only a suspended case is resumed")
                 case Cancel(reason):
                     self._open()
-                    self._tell(CancelRequested(reason))
+                    self._stage.tell(CancelRequested(reason))
                 case _:
                     assert_never(step)
             if not isinstance(step, Expect):
@@ -202,31 +214,37 @@ class Story:
 
     def ending(self, task: str) -> Complete | Fail:
         """How a running task ends by its fake: the step that says so."""
-        result = self._result(self._firing(task))
+        result = self._stage.result(self._firing(task))
         return Complete(task) if isinstance(result, TaskCompleted) else Fail(task)
 
     def _end(self, firing: str, step: Step, updates: Mapping[str, Any] | None) -> None:
-        result = self._result(firing) if updates is None else self._completed(firing, updates)
+        result = (
+            self._stage.result(firing) if updates is None else self._stage.returned(firing, updates)
+        )
         if isinstance(result, TaskFailed):
             raise self._wrong(f"{step} cannot be: {result.error}; write Fail(…) if that is meant")
         self._reach(firing)
-        self._tell(result)
+        self._stage.tell(result)
 
     def _fail(self, firing: str, step: Step, error: str | None) -> None:
         if error is not None:
             result: Event = TaskFailed(firing, error)
-        elif self._fake(firing) is None:
+        elif self._stage.fake(firing) is None:
             result = TaskFailed(firing, "failed")
         else:
-            result = self._result(firing)
+            result = self._stage.result(firing)
         if isinstance(result, TaskCompleted):
             raise self._wrong(f"{step} cannot be: its fake returns {result.updates}")
         self._reach(firing)
-        self._tell(result)
+        self._stage.tell(result)
 
     def _reach(self, firing: str) -> None:
         """An attempt that was to wait has begun by the time at which it ends."""
-        self.time = max(self.time, self._bodies[firing][1])
+        if self.status == "suspended" and not self._stage.has_begun(firing):
+            raise self._wrong(
+                f"the next attempt of {self._name_of(firing)!r} begins when the case is resumed"
+            )
+        self._stage.move_to(self._stage.bodies[firing][1])
 
     def _signal(self, event: str, payload: Mapping[str, Any]) -> None:
         self._open()
@@ -240,7 +258,7 @@ class Story:
             checked = self.workflow.schema.updates(self._case.variables, payload)
         except PetriflowError as error:
             raise self._wrong(f"event {event!r}: {error}") from error
-        if not self._tell(EventReceived(event, checked)):
+        if not self._stage.tell(EventReceived(event, checked)):
             raise self._wrong(
                 f"nobody waits for event {event!r}, and it is not kept; "
                 f"waited for are: {listed(self.events)}"
@@ -253,26 +271,8 @@ class Story:
         if len(found) != 1:
             raise self._wrong(f"{name!r} is no timer that is waited for; {self._waits()}")
         timer = timers[found[0]]
-        self.time = max(self.time, self._due[timer])
-        self._tell(TimerFired(timer))
-
-    def _advance(self, end: float) -> None:
-        while not self._case.finished:
-            moments: list[tuple[float, int, Event]] = [
-                (self._due[timer], n, TimerFired(timer))
-                for n, timer in enumerate(self._timers().values())
-            ]
-            for firing, running in self._case.running.items():
-                if limit := self.workflow.tasks[running.task].timeout:
-                    late = TaskFailed(firing, f"took longer than {limit:g} s")
-                    moments.append((self._bodies[firing][1] + limit, len(moments), late))
-            moments = [moment for moment in moments if moment[0] <= end]
-            if not moments:
-                break
-            due, _, event = min(moments, key=lambda moment: moment[:2])
-            self.time = max(self.time, due)
-            self._tell(event)
-        self.time = max(self.time, end)
+        self._stage.move_to(self._stage.due[timer])
+        self._stage.tell(TimerFired(timer))
 
     def _choose(self, name: str, takes: tuple[str, ...] | int) -> None:
         self._open()
@@ -285,7 +285,7 @@ class Story:
             raise self._wrong(
                 f"choice {path!r} has no answer {takes!r}; it has {', '.join(map(repr, ways))}"
             )
-        self._tell(Decided(path, self._case.deciding[path], ways[takes]))
+        self._stage.tell(Decided(path, self._case.deciding[path], ways[takes]))
 
     def _retry(self, updates: Mapping[str, Any]) -> None:
         if not self._case.incidents:
@@ -295,7 +295,11 @@ class Story:
         except PetriflowError as error:
             raise self._wrong(str(error)) from error
         for path in list(self._case.incidents):
-            self._tell(IncidentResolved(path, checked))
+            self._stage.tell(IncidentResolved(path, checked))
+
+    def _halt(self, event: Event, otherwise: str) -> None:
+        if not self._stage.tell(event):
+            raise self._wrong(f"the case is {self._end_in_words()}; {otherwise}")
 
     def _expect(self, expected: Expect) -> None:
         found: list[str] = []
@@ -321,28 +325,6 @@ class Story:
             raise self._wrong("\n".join(found))
 
     # -- the case ---------------------------------------------------------------------------
-
-    def _tell(self, event: Event) -> bool:
-        """Tell the case, and answer the guards that it asks; whether it was of use."""
-        events, useful = [event], True
-        while events:
-            told = events.pop(0)
-            for command in self._case.apply(told):
-                match command:
-                    case Decide() if self._guards == "real":
-                        events.append(answer(self.workflow, command))
-                    case StartTask(firing, delay=delay) if not self._is_at_work(command):
-                        self._bodies[firing] = command, self.time + delay
-                    case ScheduleTimer(timer, after):
-                        self._due[timer] = self.time + after
-            self.fired += tuple(self._case.fired)
-            useful = useful and not (told is event and self._case.late)
-        return useful
-
-    def _is_at_work(self, command: StartTask) -> bool:
-        """Whether this attempt is asked for again, after a case was suspended."""
-        known = self._bodies.get(command.firing_id)
-        return known is not None and known[0].attempt == command.attempt
 
     def _firing(self, name: str) -> str:
         """The running firing of this name."""
@@ -382,38 +364,6 @@ class Story:
 
     def _paths(self) -> list[str]:
         return [*self._case.program.decisions, *self._case.program.tallies]
-
-    def _fake(self, firing: str) -> Fake:
-        return self._fakes.get(self._case.running[firing].task)
-
-    def _result(self, firing: str) -> Event:
-        """How the body ends by its fake."""
-        command, schema = self._bodies[firing][0], self.workflow.schema
-        view = schema.view(command.variables)
-        context = TaskContext(
-            "story", firing, command.attempt, view, schema.mapping(view), command.instance
-        )
-        try:
-            result = outcome(self._fake(firing), context)
-            if inspect.iscoroutine(result):
-                result = run_blocking(result)
-        except (Exception, asyncio.CancelledError) as error:
-            return TaskFailed(firing, say(error))
-        return completed(schema, command, result)
-
-    def _completed(self, firing: str, updates: Mapping[str, Any]) -> Event:
-        return completed(self.workflow.schema, self._bodies[firing][0], updates)
-
-    def copy(self) -> Story:
-        """Another story with the same past."""
-        other = object.__new__(Story)
-        other.__dict__ |= self.__dict__
-        case = self._case
-        other._case = Case.load(
-            case.program, case.id, case.status, case.seq, case.error, case.dump()
-        )
-        other._bodies, other._due = dict(self._bodies), dict(self._due)
-        return other
 
     # -- words ------------------------------------------------------------------------------
 

@@ -27,10 +27,12 @@ from petriflow.testing import (
     Complete,
     Expect,
     Fail,
+    Resume,
     Retry,
     Ring,
     Signal,
     Story,
+    Suspend,
     faked,
     raising,
     run_story,
@@ -213,11 +215,40 @@ def test_the_variables_model_checks_what_a_story_says() -> None:
 def test_steps_print_as_they_are_written() -> None:
     steps = [
         Complete("pay"), Complete("pay", {"x": 1}), Fail("pay", "no"), Signal("x"), Advance("1d"),
-        Ring("week"), Choose("c", ("a",)), Retry({"x": 1}), Cancel(), Expect(status="running"),
+        Ring("week"), Choose("c", ("a",)), Retry({"x": 1}), Cancel(),
+        Suspend("why"), Resume(), Expect(status="running"),
     ]  # fmt: skip
     for step in steps:
         assert eval(repr(step)) == step
     assert repr(Complete("pay")) == "Complete('pay')"
+
+
+def test_a_suspended_case_lets_bodies_end_and_begins_nothing() -> None:
+    story = Story(ORDER).do(Suspend(), Expect(status="suspended"), Complete("pick"), Fail("pay"))
+    with pytest.raises(StoryError, match="the next attempt of 'pay' begins when the case is res"):
+        story.do(Complete("pay"))
+    with pytest.raises(StoryError, match="the case is suspended; only a running case"):
+        story.do(Suspend())
+    story.do(Advance("1h"), Resume(), Complete("pay"), Complete("ship"))
+    assert (story.status, story.time) == ("completed", 3600 + 10)
+    with pytest.raises(StoryError, match="only a suspended case is resumed"):
+        story.do(Resume())
+
+
+def test_errors_that_are_given_up_on_and_deadlines_end_a_task() -> None:
+    def body(case: Any) -> None: ...
+
+    flow = Workflow("w", task(name="t", retries=9, give_up_on=KeyError)(body) >> ship)
+    assert run_story(flow, Fail("t"), fakes={"t": raising(KeyError("x"))}).status == "failed"
+    assert run_story(flow, Fail("t"), fakes={"t": raising(OSError("x"))}).running == ("t",)
+
+    flow = Workflow(
+        "w", task(name="t", retries=9, delay="40s", backoff=1, deadline="1m")(body) >> ship
+    )
+    story = Story(flow).do(Fail("t"), Expect(running=["t"]), Fail("t"))
+    assert story.error == "task 'w/t': no attempt is left before its deadline of 60 s"
+    story = Story(flow).do(Fail("t"), Advance("59s"), Expect(running=["t"]), Advance("1s"))
+    assert story.error == "task 'w/t': took longer than its deadline of 60 s"
 
 
 # -- fakes on a real engine ------------------------------------------------------------------------
