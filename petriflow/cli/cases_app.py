@@ -236,7 +236,7 @@ def purge(
     from petriflow.patterns.duration import seconds
 
     age = seconds(older_than, "--older-than")
-    with _opened(store) as opened:
+    with _opened(store, write=True) as opened:
         count = opened.purge(time.time() - age)
     if as_json:
         print_json({"removed": count})
@@ -342,12 +342,12 @@ def _require(store: str) -> None:
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Store]:
+def _opened(url: str, *, write: bool = False) -> Iterator[Store]:
     """The store of a URL, which has to be there already."""
-    from petriflow.execution.store import open_store
+    from petriflow.execution.store import open_store, read_store
 
     _require(url)
-    store = open_store(url)
+    store = open_store(url) if write else read_store(url)
     try:
         yield store
     finally:

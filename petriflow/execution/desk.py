@@ -166,6 +166,7 @@ class Desk:
             if member.status == before:
                 self.turn(member, event)
         await self.committed()
+        first.check()
         return useful
 
     async def explain(self, case: CaseHandle | str) -> Explanation:

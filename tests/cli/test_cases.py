@@ -141,6 +141,8 @@ def test_a_worker_goes_on_with_the_open_cases_and_stops_in_good_order(
 
     first = worker()
     wait_for(lambda: Path("held").exists())
+    assert cases(cli, "list").json["cases"][0]["id"] == id  # while the worker has the file
+    assert cases(cli, "suspend", id, "--model", file).code == 2
     first.send_signal(number)
     said, _ = first.communicate(timeout=30)
     assert first.returncode == 0, said

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from petriflow import Engine, Workflow, call
-from petriflow.execution.store import open_store
-from petriflow.net.errors import DefinitionError, UnknownCase
+from petriflow.execution.store import Which, open_store, read_store
+from petriflow.net.errors import DefinitionError, StoreError, UnknownCase
 from petriflow.patterns import event, sequence, timer
 
 from .test_case import trap
@@ -59,6 +59,27 @@ async def test_a_list_has_the_cases_asked_for_the_newest_first() -> None:
         for wrong in ({"status": "done"}, {"limit": 0}):
             with pytest.raises(DefinitionError):
                 await engine.list(**wrong)  # type: ignore[arg-type]
+
+
+async def test_a_file_that_an_engine_has_can_be_looked_at_and_not_be_changed(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(StoreError, match="there is no store"):
+        read_store(stored(tmp_path))
+    async with Engine(stored(tmp_path), workflows=[ENDING, WAITING]) as engine:
+        case = await engine.start(WAITING, {})
+        reader = read_store(stored(tmp_path))
+        assert [s.id for s in reader.summaries(Which())] == [case.id]
+        await (await engine.start(ENDING, {})).wait()
+        assert len(reader.summaries(Which())) == 2
+        assert reader.history(case.id) == await engine.history(case.id)
+        with pytest.raises(StoreError, match="readonly"):
+            reader.purge(2e9)
+        with pytest.raises(StoreError, match="in use by another engine"):
+            open_store(stored(tmp_path))
+        reader.close()
+        await engine.start(ENDING, {})
+        assert len(await engine.list()) == 3
 
 
 async def test_called_cases_are_not_listed_and_go_with_their_callers(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from petriflow.execution.store.schema import VERSION
 from petriflow.execution.store.store import Batch, Record, Store, StoredCase
 from petriflow.execution.store.urls import (
     open_store,
+    read_store,
     store_exists,
     store_version,
     upgrade_store,
@@ -19,6 +20,7 @@ __all__ = [
     "Summary",
     "Which",
     "open_store",
+    "read_store",
     "store_exists",
     "store_version",
     "upgrade_store",

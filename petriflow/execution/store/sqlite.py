@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,17 @@ from petriflow.execution.store.upgrade import upgrade
 from petriflow.net.errors import StoreError
 
 
+def _among(column: sa.ColumnElement[str], values: Collection[str]) -> sa.ColumnElement[bool]:
+    """`column IN values` with one parameter, for SQLite takes 32,766 of them at most."""
+    listed = sa.func.json_each(encode(list(values))).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
+
+
 class SqliteStore(SqlStore):
     """Cases in one SQLite file, or in memory."""
 
     _insert = staticmethod(sqlite.insert)
+    _among = staticmethod(_among)
     _statements = compiled(sqlite.dialect(paramstyle="qmark"))
 
     def __init__(self, url: sa.URL) -> None:
@@ -35,7 +42,7 @@ class SqliteStore(SqlStore):
             json_serializer=encode,
         )
         sa.event.listen(self._engine, "connect", _configure)
-        sa.event.listen(self._engine, "begin", _begin)
+        sa.event.listen(self._engine, "begin", self._begin)
         try:
             self._prepare()
         except BaseException:
@@ -62,6 +69,9 @@ class SqliteStore(SqlStore):
         except OSError as error:
             raise StoreError(f"store {file!r} cannot be opened: {error}") from None
         return lock
+
+    def _begin(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def _prepare(self) -> None:
         with self._transaction() as connection:
@@ -98,6 +108,26 @@ class SqliteStore(SqlStore):
         if "full" in said:
             return "the disk is full; what was committed is safe, make room and start again"
         return f"{said}; what was committed is safe"
+
+
+class SqliteReader(SqliteStore):
+    """A store to look at, also while an engine has it: nothing is written, and nobody waits."""
+
+    def _own(self, file: str | None) -> None:
+        _require_ours(Path(file or ""))
+
+    def _begin(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    def _prepare(self) -> None:
+        with self._transaction() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if version != schema.VERSION:
+            raise StoreError(
+                f"store {self._name!r}: its tables are of version {version}, and version "
+                f"{schema.VERSION} is needed; run `petriflow db upgrade --store URL` once"
+            )
 
 
 def _require_ours(path: Path) -> None:
@@ -141,7 +171,3 @@ def _configure(connection: Any, _: Any) -> None:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

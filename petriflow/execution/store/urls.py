@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from petriflow.execution.store.postgres import PostgresStore, database_version, upgrade_database
-from petriflow.execution.store.sqlite import SqliteStore, file_version
+from petriflow.execution.store.sqlite import SqliteReader, SqliteStore, file_version
 from petriflow.execution.store.store import Store
 from petriflow.net.errors import StoreError
 
@@ -25,6 +25,18 @@ def open_store(url: str) -> Store:
     """
     parsed = _parse(url)
     return SqliteStore(parsed) if _is_sqlite(parsed) else PostgresStore(parsed)
+
+
+def read_store(url: str) -> Store:
+    """Open a store that is there already to look at it, also while an engine has it.
+
+    Raises:
+        StoreError: there is no such store, or it cannot be used; the message says why.
+    """
+    if not store_exists(url):
+        raise StoreError(f"there is no store {url!r}")
+    parsed = _parse(url)
+    return SqliteReader(parsed) if _is_sqlite(parsed) else PostgresStore(parsed)
 
 
 def store_exists(url: str) -> bool:
