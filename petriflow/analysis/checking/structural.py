@@ -215,11 +215,12 @@ def reduced(claim: Claim, proof: Json) -> Claim:
     """The smaller net, which is sound for k just if this one is (Berthelot 1987, Murata 1989).
 
     fuse: each taker of the place waits for nothing else and can follow its maker at once; what it
-    puts earlier disables nothing, as nobody looks at it. So all markings without a token on the
-    place are reached in both nets or in none; the others lead to such, which enable as much, and
-    are more than the end if they were, as each taker puts something.
+    puts earlier disables nothing, as no inhibitor looks at it, and is lost to a reset just if it
+    would have been lost on the place. So all markings without a token on the place are reached in
+    both nets or in none; the others lead to such, which enable as much, and are more than the end
+    if they were, as each taker puts something.
     drop: the same arcs fire alike; what changes nothing can go if another one needs the same.
-    drop_place: both places have the same tokens for ever.
+    drop_place: both places have the same tokens for ever, and nobody looks at them.
     """
     net, ends = claim.net, (claim.source, claim.sink)
     lacks(net)
@@ -227,9 +228,10 @@ def reduced(claim: Claim, proof: Json) -> Claim:
         t.id: replace(t, label=None, cancels=frozenset(), origin=None) for t in net.transitions
     }
     places = {p.id: p for p in net.places}
-    special = {p for t in net.transitions for p in (*t.read, *t.inhibitor, *t.reset)}
-    kept = special.union(ends)
+    inhibiting = {p for t in net.transitions for p in t.inhibitor}
+    kept = {p for t in net.transitions for p in t.read}.union(inhibiting, ends)
     for step in part(proof, "steps", *MANY):
+        gone = None
         match [key for key in ("fuse", "drop_place", "drop") if key in typed(step, *OBJECT)]:
             case ["fuse"]:
                 (place,) = names([step["fuse"]], places)
@@ -242,8 +244,11 @@ def reduced(claim: Claim, proof: Json) -> Claim:
                 for t in takers.values():
                     plain = t.consume == Marking(place) and not (t.read or t.inhibitor or t.reset)
                     need(plain, "{} takes not just one token from {}", t.id, place)
-                    fits = t.produce and special.isdisjoint(t.produce)
-                    need(fits, "{} puts nothing, or puts it where somebody looks", t.id)
+                    fits = t.produce and inhibiting.isdisjoint(t.produce)
+                    need(fits, "{} puts nothing, or puts it where an inhibitor looks", t.id)
+                    for u in (u for u in table.values() if u.reset):
+                        alike = len({p in u.reset for p in (place, *t.produce)}) == 1
+                        need(alike, "{} empties only a part of what {} touches", u.id, t.id)
                 pairs = {}
                 for item in part(step, "into", *MANY):
                     if len(typed(item, *MANY)) != 3 or (new := str(typed(item[2], int))) in net:
@@ -256,7 +261,7 @@ def reduced(claim: Claim, proof: Json) -> Claim:
                     need(new not in table, "{} occurs twice", new)
                     produce = makers[maker].produce.without([place]) + takers[taker].produce
                     table[new] = replace(makers[maker], id=new, produce=produce)
-                del places[place]
+                gone = place
             case ["drop_place"]:
                 place, other = names([step["drop_place"], part(step, "like", str)], places)
                 free = place != other and kept.isdisjoint((place, other))
@@ -264,11 +269,12 @@ def reduced(claim: Claim, proof: Json) -> Claim:
                 for t in [*table.values()]:
                     consume, produce = t.consume, t.produce
                     same = all(arcs[place] == arcs[other] for arcs in (consume, produce))
+                    same = same and (place in t.reset) == (other in t.reset)
                     need(same, "{} tells {} from {}", t.id, place, other)
                     if place in consume or place in produce:
                         consume, produce = consume.without([place]), produce.without([place])
                         table[t.id] = replace(t, consume=consume, produce=produce)
-                del places[place]
+                gone = place
             case ["drop"]:
                 way = "like" if "like" in step else "beside"
                 name, other = names([step["drop"], part(step, way, *NAME)], table)
@@ -282,6 +288,9 @@ def reduced(claim: Claim, proof: Json) -> Claim:
                 del table[name]
             case _:
                 raise FormatError("a step of a reduction takes fuse, drop or drop_place")
+        if gone is not None:
+            del places[gone]
+            table = {id: replace(t, reset=t.reset - {gone}) for id, t in table.items()}
     given = Marking(claim.source), Marking(claim.sink)
     small = Net(net.name, tuple(places.values()), tuple(table.values()), *given, net.form)
     return replace(claim, net=small)

@@ -62,9 +62,10 @@ def free_choice(structure: Structure) -> FreeChoice | None:
     >>> judged.sound, judged.fails
     (False, 'rank')
     """
-    if not (structure.extended_free_choice and structure.workflow_net):
-        return None
     net = structure.net
+    # Where source and sink are one place there is no circle to close.
+    if not (structure.extended_free_choice and structure.workflow_net and net.transitions):
+        return None
     places = [p.id for p in net.places]
     transitions = [*(t.id for t in net.transitions), ""]
     index = {p: n for n, p in enumerate(places)}

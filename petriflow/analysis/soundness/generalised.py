@@ -237,7 +237,7 @@ def _on_no_run(net: Net) -> str | None:
     source, sink = net.source.id, net.sink.id
     index = {p.id: n for n, p in enumerate(net.places)}
     changes = dict(zip((t.id for t in net.transitions), incidence(net), strict=True))
-    changes[""] = {index[sink]: -1, index[source]: 1}
+    changes[""] = {index[sink]: -1, index[source]: 1} if source != sink else {}
     needs = {t.id: {*t.consume, *t.read} for t in net.transitions}
     gives = {t.id: {*t.produce, *t.read} for t in net.transitions}
     left = set(changes)

@@ -18,6 +18,7 @@ from functools import cached_property
 
 from petriflow.analysis.behavioural.backward import Covering, cover
 from petriflow.analysis.behavioural.coverability import (
+    CoverabilityGraph,
     coverability_graph,
     not_monotone,
     small_numbers,
@@ -26,7 +27,13 @@ from petriflow.analysis.soundness.blocks import BlockTree, blocks
 from petriflow.analysis.soundness.certificate import Evidence
 from petriflow.analysis.soundness.findings import dead_transitions, faults_of, faults_of_reduced
 from petriflow.analysis.soundness.free_choice import FreeChoice, free_choice
-from petriflow.analysis.soundness.notions import ALL_YES, Notions, notions_of, notions_of_reduced
+from petriflow.analysis.soundness.notions import (
+    ALL_YES,
+    UNKNOWN,
+    Notions,
+    notions_of,
+    notions_of_reduced,
+)
 from petriflow.analysis.soundness.reduction import Reduction, reduce_net
 from petriflow.analysis.soundness.report import Bound, Form, Kind, Report, Verdict, Witness
 from petriflow.analysis.space import stubborn
@@ -34,7 +41,7 @@ from petriflow.analysis.space.state_space import Progress, StateSpace, explore
 from petriflow.analysis.space.walks import walk_to_fault
 from petriflow.analysis.structural.structure import Structure, off_the_path, structure
 from petriflow.net import Marking, Net, replay, require_net
-from petriflow.net.errors import DefinitionError
+from petriflow.net.errors import DefinitionError, NetError, WorkflowNetError
 from petriflow.net.or_join import circles
 
 
@@ -82,9 +89,14 @@ def verify(
     if not isinstance(k, int) or k < 1:
         raise DefinitionError(f"k={k!r}; with how many tokens a net begins is 1 or more")
     question = Question(judged, k, max_markings, max_memory, progress)
-    found = next((f for f in (rung(question) for rung in LADDER) if f is not None), None)
-    if found is None:
-        found = _undecided(question)
+    try:
+        found = next((f for f in (rung(question) for rung in LADDER) if f is not None), None)
+        if found is None:
+            found = _undecided(question)
+    except WorkflowNetError:
+        raise
+    except NetError as error:  # it cannot be told whether an OR-join may fire
+        found = Found("unknown", "state space", UNKNOWN, Evidence(), warnings=(str(error),))
     # Of a net built of blocks there is nothing to be warned of.
     warnings = () if found.evidence.tree is not None else question.warnings()
     return Report(
@@ -154,6 +166,13 @@ class Question:
     def smallest(self) -> Net:
         """What is left to be looked at."""
         return self.net if self.small is None else self.small.net
+
+    @cached_property
+    def covered(self) -> CoverabilityGraph | None:
+        """What can be covered in what is left, where that can be told."""
+        if not (self.structure.plain and small_numbers(self.smallest, self.initial)):
+            return None
+        return coverability_graph(self.smallest, initial=self.initial, max_nodes=FEW)
 
     @cached_property
     def theorem(self) -> FreeChoice | None:
@@ -265,12 +284,11 @@ def _rank_theorem(question: Question) -> Found | None:
 
 def _coverability(question: Question) -> Found | None:
     """Growth without end, where there are many markings between one and the next larger one."""
-    small = question.small
-    if small is None or not (question.structure.plain and small_numbers(small.net)):
+    graph, small = question.covered, question.small
+    if graph is None or graph.pump is None:
         return None
-    pump = coverability_graph(small.net, initial=question.initial, max_nodes=FEW).pump
-    if pump is None:
-        return None
+    assert small is not None  # a net without OR-joins has one
+    pump = graph.pump
     before, segment = small.trace(pump.trace), small.trace(pump.segment)
     *_, marking = replay(question.net, (*before, *segment), question.initial)
     fault = Witness("unbounded", (*before, *segment), marking, segment)
@@ -287,10 +305,10 @@ def _coverability(question: Question) -> Found | None:
 
 def _dead_beside_growth(question: Question) -> list[Witness]:
     """The steps that never happen in a plain net with too many markings to look at."""
-    small = question.small
-    if small is None or not small_numbers(small.net):
+    graph, small = question.covered, question.small
+    if graph is None:
         return []
-    graph = coverability_graph(small.net, initial=question.initial, max_nodes=FEW)
+    assert small is not None
     alive = {t.id for t in small.net.transitions} - {*graph.dead_transitions}
     return dead_transitions(question.net, small, alive, question.initial)
 

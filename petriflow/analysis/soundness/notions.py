@@ -38,6 +38,7 @@ class Notions:
 
 
 ALL_YES = Notions("yes", "yes", "yes", "yes")
+UNKNOWN = Notions("unknown", "unknown", "unknown", "unknown")
 
 
 def notions_of(space: StateSpace, k: int, plain: bool, small: Reduction | None = None) -> Notions:

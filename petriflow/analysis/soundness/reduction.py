@@ -6,11 +6,13 @@ of the net it came from, and what is dead in one is dead in the other.
 
 * A place whose takers need nothing else is passed at once: each of its makers is fused with each
   of its takers (post-agglomeration; series of places and of transitions are special cases).
-* Of two places with the same makers and takers one is enough, and of two transitions with the same
-  arcs.
+* Of two places with the same makers and takers, emptied by the same transitions, one is enough, and
+  of two transitions with the same arcs.
 * A transition that gives back just what it takes can go, if another takes the same.
 
-A place that a reset, an inhibitor or a read arc looks at is left alone, and so is what it touches.
+A place that an inhibitor or a read arc looks at stays, and nothing comes earlier to a place that an
+inhibitor looks at. What a reset empties is fused only with what the same resets empty, so that a
+token is lost or not wherever between them it lies (for resets: Wynn et al. 2009).
 """
 
 from __future__ import annotations
@@ -107,7 +109,8 @@ def reduce_net(net: Net) -> Reduction:
     reducer = _Reducer(net)
     reducer.run()
     names = {str(name): name for name in reducer.steps}
-    places = [p for p in net.places if p.id in reducer.makers]
+    left = reducer.makers.keys()
+    places = [p for p in net.places if p.id in left]
     steps = {id: reducer.steps[name] for id, name in names.items()}
     transitions = tuple(
         Transition(
@@ -115,7 +118,7 @@ def reduce_net(net: Net) -> Reduction:
             None,
             Marking(step.consume),
             Marking(step.produce),
-            *((s.read, s.inhibitor, s.reset) if (s := step.special) else ()),
+            *((s.read, s.inhibitor, s.reset & left) if (s := step.special) else ()),
         )
         for id, step in steps.items()
     )
@@ -145,9 +148,13 @@ class _Reducer:
         self.numbers = (n for n in count(1) if str(n) not in net)
         #: transitions by their arcs, to find equal ones
         self.same: dict[tuple[object, ...], Name] = {}
-        self.special: set[str] = set()
+        self.read = {p for t in net.transitions for p in t.read}
+        self.inhibiting = {p for t in net.transitions for p in t.inhibitor}
+        #: the transitions of the given net that empty a place
+        self.emptied: dict[str, frozenset[str]] = dict.fromkeys(self.makers, frozenset())
         for t in net.transitions:
-            self.special |= {*t.read, *t.inhibitor, *t.reset}
+            for p in t.reset:
+                self.emptied[p] |= {t.id}
         for t in net.transitions:
             odd = t.read or t.inhibitor or t.reset
             self._add(t.id, _Step(dict(t.consume), dict(t.produce), t if odd else None, t.id))
@@ -224,10 +231,14 @@ class _Reducer:
     def _look_again(self, step: _Step) -> None:
         self.waiting |= dict.fromkeys((*step.consume, *step.produce))
 
+    def _is_looked_at(self, place: str) -> bool:
+        """Whether a transition asks what lies there without taking it."""
+        return place in self.read or place in self.inhibiting
+
     def _pass_at_once(self, place: str) -> bool:
         """Fuse the makers of a place with its takers, if these need nothing else."""
         makers, takers = list(self.makers[place]), list(self.takers[place])
-        if place in self.kept or place in self.special or not makers or not takers:
+        if place in self.kept or self._is_looked_at(place) or not makers or not takers:
             return False
         if len(makers) * len(takers) > len(makers) + len(takers):
             return False
@@ -240,7 +251,8 @@ class _Reducer:
                 or step.consume != {place: 1}
                 or not step.produce
                 or place in step.produce
-                or not self.special.isdisjoint(step.produce)
+                or not self.inhibiting.isdisjoint(step.produce)
+                or any(self.emptied[p] != self.emptied[place] for p in step.produce)
             ):
                 return False
         firsts = [self._remove(m) for m in makers]
@@ -257,7 +269,7 @@ class _Reducer:
 
     def _drop_equal_places(self, place: str) -> None:
         """Of places with the same makers and takers, keep this one."""
-        if place in self.kept or place in self.special:
+        if place in self.kept or self._is_looked_at(place):
             return
         around = [self.steps[m].produce for m in self.makers[place]][:1]
         around += [self.steps[t].consume for t in self.takers[place]][:1]
@@ -280,7 +292,8 @@ class _Reducer:
         makers, takers = self.makers[place], self.takers[place]
         return (
             other not in self.kept
-            and other not in self.special
+            and not self._is_looked_at(other)
+            and self.emptied[other] == self.emptied[place]
             and len(self.makers[other]) == len(makers)
             and len(self.takers[other]) == len(takers)
             and all((arcs := self.steps[m].produce).get(other) == arcs[place] for m in makers)
