@@ -38,6 +38,8 @@ from petriflow.testing import (
     run_story,
 )
 
+from ..execution.test_interleavings import EXECUTABLE
+
 
 def pick(case: Any) -> None:
     raise AssertionError("a real body ran")
@@ -265,6 +267,17 @@ async def test_a_faked_workflow_continues_the_cases_of_the_real_one(tmp_path: An
         (case,) = engine.cases
         await engine.signal(case, "go")
         assert (await case.wait()).variables == {"picked": True, "seen": True}
+
+
+@pytest.mark.parametrize("name", EXECUTABLE)
+def test_fakes_leave_every_pattern_the_definition_it_was(name: str) -> None:
+    flow = Workflow("w", EXECUTABLE[name])
+    fakes = {id: {"faked": True} for id in flow.tasks}
+    tested = faked(flow, fakes)
+    calls = any(t.calls is not None for t in flow.tasks.values())
+    assert (tested.content_hash == flow.content_hash) is not calls
+    assert all(t.qualified_name == flow.tasks[id].qualified_name for id, t in tested.tasks.items())
+    assert all(t.body is not flow.tasks[id].body for id, t in tested.tasks.items())
 
 
 def test_a_story_and_an_engine_end_alike() -> None:
