@@ -87,3 +87,21 @@ def raises(case: TaskContext) -> None:
 @task(executor="process")
 def returns_nonsense(case: TaskContext) -> Any:
     return 7
+
+
+@task(executor="dask", retries=2, delay=0)
+def dies_once_on_dask(case: TaskContext) -> dict[str, Any]:
+    return dies_once.body(case)  # type: ignore[return-value]
+
+
+@task(executor="dask", retries=1, delay=0)
+def dies_on_dask(case: TaskContext) -> None:
+    dies.body(case)
+
+
+@task(executor="dask", retries=9, delay=0.2)
+def waits_on_dask(case: TaskContext) -> dict[str, Any]:
+    note(case["folder"], case.firing_id)
+    while not (Path(case["folder"]) / "go").exists():
+        time.sleep(0.02)
+    return {"pid": os.getpid()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
@@ -143,6 +145,15 @@ async def test_an_executor_that_is_not_there_is_named_with_those_that_are() -> N
     with pytest.raises(DefinitionError, match="a heartbeat is not heard"):
         async with Engine(MEMORY, workflows=flow):
             pass
+
+
+def test_dask_is_loaded_only_where_it_is_asked_for() -> None:
+    code = (
+        "import petriflow.execution.executors.dask, sys;"
+        "print([m for m in sys.modules if m.startswith(('dask', 'distributed'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_where_a_body_runs_is_no_part_of_the_definition() -> None:
