@@ -28,9 +28,9 @@ def interleavings(
     arrive and its timers ring; with free guards, also through every answer to every choice.
 
     Each run is played on the pure case that an engine drives, and is given as a `Story`: a case
-    that has ended, or in which nothing can happen but by a person, or that was cut after so many
-    steps. Its `steps` can be given to `run_story`, which does the same again. The order of the runs
-    is always the same.
+    that has ended, or in which nothing can happen but by a person, or that was `cut` after so
+    many steps, in a loop for instance. Its `steps` can be given to `run_story`, which does the same
+    again. The order of the runs is always the same.
 
     Timers ring in every order, whatever their times: an engine that was down for long enough finds
     all of them due. Timeouts of attempts are left out.
@@ -75,9 +75,10 @@ def _runs(
     found, todo = 0, [first]
     while todo:
         story = todo.pop()
-        cut = sum(not isinstance(step, Choose) for step in story.steps) >= steps
-        moves = _moves(story, events, cut)
-        if moves:
+        moves = _moves(story, events)
+        long = sum(not isinstance(step, Choose) for step in story.steps) >= steps
+        story.cut = bool(moves) and long and not story.answers
+        if moves and not story.cut:
             todo += [story.copy().do(move) for move in reversed(moves)]
             continue
         found += 1
@@ -89,11 +90,11 @@ def _runs(
         yield story
 
 
-def _moves(story: Story, events: Mapping[str, Mapping[str, Any]], cut: bool) -> list[Step]:
+def _moves(story: Story, events: Mapping[str, Mapping[str, Any]]) -> list[Step]:
     """What can happen next. A choice is answered before anything else, as an engine does."""
     if story.answers:
         return [*story.answers]
-    if cut or story.status != "running":
+    if story.status != "running":
         return []
     return [
         *map(story.ending, story.running),

@@ -86,6 +86,8 @@ class Story:
         self.workflow = workflow
         #: what has happened
         self.steps: tuple[Step, ...] = ()
+        #: whether `interleavings` had enough of it, and more could have happened
+        self.cut = False
         self._stage = Stage(workflow, by_task(workflow, fakes or {}), guards)
         given = workflow.example if variables is None else variables
         self._stage.tell(CaseStarted(workflow.schema.initial(given)))
@@ -93,7 +95,7 @@ class Story:
     def copy(self) -> Story:
         """Another story with the same past."""
         other = object.__new__(Story)
-        other.workflow, other.steps = self.workflow, self.steps
+        other.workflow, other.steps, other.cut = self.workflow, self.steps, False
         other._stage = self._stage.copy()
         return other
 
@@ -379,7 +381,8 @@ class Story:
         return said
 
     def _end_in_words(self) -> str:
-        return f"{self.status} ({self.error})" if self.error else self.status
+        status = f"{self.status} and cut here" if self.cut else self.status
+        return f"{status} ({self.error})" if self.error else status
 
     def _wrong(self, message: str) -> StoryError:
         return StoryError(f"{message}\n{self}")

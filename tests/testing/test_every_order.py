@@ -135,7 +135,12 @@ def test_a_failing_body_is_tried_as_often_as_its_task_says() -> None:
 def test_a_loop_is_cut_and_says_that_it_did_not_end() -> None:
     flow = Workflow("w", structured_loop(a, until="done"))
     (run,) = interleavings(flow, {"done": False}, steps=7)
-    assert (len(run.steps), run.status) == (7, "running")
+    assert (len(run.steps), run.status, run.cut) == (7, "running", True)
+    assert "running and cut here" in str(run)
+    *ended, last = sorted(interleavings(flow, guards="free", steps=7), key=lambda run: run.cut)
+    assert sorted(len(run.steps) for run in ended) == [2, 4, 6, 8, 10, 12, 14]
+    assert [run.status for run in ended] == ["completed"] * 7
+    assert last.cut
 
 
 def test_too_many_orders_are_an_error_and_not_left_out() -> None:
