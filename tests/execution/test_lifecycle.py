@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from petriflow import Engine, TaskContext, Workflow, call, task
+from petriflow.execution.clerk import Clerk
 from petriflow.net import Marking, replay
 from petriflow.net.errors import DefinitionError, UnknownCase
 from petriflow.patterns import (
@@ -58,12 +59,12 @@ class Door:
 # -- one key, one case ----------------------------------------------------------------------------
 
 
-async def test_started_again_under_the_same_key_it_is_the_same_case(tmp_path: Path) -> None:
+async def test_started_again_under_the_same_key_it_is_the_same_case(store: str) -> None:
     flow, other = (
         Workflow("w", sequence(event("go"), step("a"))),
         Workflow("v", sequence(event("go"), step("a"))),
     )
-    async with Engine(stored(tmp_path), workflows=[flow, other]) as engine:
+    async with Engine(store, workflows=[flow, other]) as engine:
         one = await engine.start(flow, {"n": 1}, key="order-1")
         many = await asyncio.gather(
             *(engine.start(flow, {"n": n}, key=f"order-{n % 3}") for n in range(30))
@@ -77,12 +78,12 @@ async def test_started_again_under_the_same_key_it_is_the_same_case(tmp_path: Pa
 
 
 async def test_a_key_is_known_after_a_restart_and_after_the_end_of_its_case(
-    tmp_path: Path,
+    store: str,
 ) -> None:
     flow = Workflow("w", sequence(event("go"), step("a", done=True)))
-    async with Engine(stored(tmp_path), workflows=[flow]) as engine:
+    async with Engine(store, workflows=[flow]) as engine:
         first = await engine.start(flow, {"n": 1}, key="k")
-    async with Engine(stored(tmp_path), workflows=[flow]) as engine:
+    async with Engine(store, workflows=[flow]) as engine:
         again = await engine.start(flow, {"n": 2}, key="k")
         assert (again.id, again.variables) == (first.id, {"n": 1})
         await engine.signal(again, "go")
@@ -92,16 +93,16 @@ async def test_a_key_is_known_after_a_restart_and_after_the_end_of_its_case(
         assert (ended.id, engine.cases) == (first.id, ())
         assert not await ended.suspend()
     newer = Workflow("w", sequence(event("go"), step("b")))
-    async with Engine(stored(tmp_path), workflows=[newer]) as engine:
+    async with Engine(store, workflows=[newer]) as engine:
         with pytest.raises(UnknownCase, match="another version of workflow 'w'"):
             await engine.start(newer, key="k")
 
 
 async def test_a_start_that_nobody_waits_for_any_more_still_is_the_only_one(
-    tmp_path: Path,
+    store: str,
 ) -> None:
     flow = Workflow("w", sequence(event("go"), step("a")))
-    async with Engine(stored(tmp_path), workflows=[flow]) as engine:
+    async with Engine(store, workflows=[flow]) as engine:
         impatient = [asyncio.create_task(engine.start(flow, key="k")) for _ in range(3)]
         await asyncio.sleep(0)
         impatient[0].cancel()
@@ -155,16 +156,16 @@ async def test_a_body_at_work_is_not_begun_a_second_time_when_its_case_is_resume
 
 
 async def test_a_suspended_case_stays_so_after_a_restart_and_begins_its_bodies_when_resumed(
-    tmp_path: Path,
+    store: str,
 ) -> None:
     door = Door()
     flow = Workflow("w", sequence(door.task, step("after", after=True)))
-    async with Engine(stored(tmp_path), workflows=[flow]) as engine:
+    async with Engine(store, workflows=[flow]) as engine:
         case = await engine.start(flow, {})
         await until(lambda: door.came)
         await case.suspend()
     door.open.set()
-    async with Engine(stored(tmp_path), workflows=[flow]) as engine:
+    async with Engine(store, workflows=[flow]) as engine:
         (case,) = engine.cases
         assert case.status == "suspended"
         await asyncio.sleep(0.05)
@@ -246,9 +247,9 @@ async def test_a_suspended_case_can_be_cancelled() -> None:
                 await order(case)
 
 
-async def test_what_is_stored_replays_through_every_pause(tmp_path: Path) -> None:
+async def test_what_is_stored_replays_through_every_pause(store: str) -> None:
     flow = Workflow("w", sequence(*(parallel(step(f"a{n}"), step(f"b{n}")) for n in range(5))))
-    async with Engine(stored(tmp_path), workflows=[flow], clock=JumpingClock()) as engine:
+    async with Engine(store, workflows=[flow], clock=JumpingClock()) as engine:
         case = await engine.start(flow, {})
         pauses = 0
         while not case.told:
@@ -261,3 +262,25 @@ async def test_what_is_stored_replays_through_every_pause(tmp_path: Path) -> Non
     assert [record.seq for record in records] == list(range(1, len(records) + 1))
     *_, last = replay(flow.expanded, [t for record in records for t in record.fired])
     assert last == Marking(flow.expanded.sink.id)
+
+
+async def test_a_clerk_takes_orders_and_begins_no_body_and_the_next_engine_carries_them_out(
+    store: str,
+) -> None:
+    door = Door()
+    door.open.set()
+    flow = Workflow("w", sequence(event("go"), timer("1h"), door.task))
+    clock = Sundial()
+    async with Engine(store, workflows=[flow], clock=clock) as engine:
+        case = await engine.start(flow, {})
+    async with Clerk(store, workflows=[flow], clock=clock) as clerk:
+        assert await clerk.suspend(case.id)
+        assert await clerk.signal(case.id, "go", {"by": "ada"})
+        assert await clerk.resume(case.id)
+        clock.time += 7200
+        await asyncio.sleep(0.02)
+        assert clerk.case(case.id).waits_for == ("w/timer-2.happens",)
+    clock.time += 3600  # the timer was begun in the clerk's hands, and it is late by now
+    async with Engine(store, workflows=[flow], clock=clock) as engine:
+        (case,) = engine.cases
+        assert (await case.wait()).variables == {"by": "ada", "door": 1}

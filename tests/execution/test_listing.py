@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,19 +14,20 @@ from petriflow.net.errors import DefinitionError, StoreError, UnknownCase
 from petriflow.patterns import event, sequence, timer
 
 from .test_case import trap
-from .test_engine import MEMORY, step
+from .test_engine import step
 from .test_lifecycle import Sundial, stored
+from .test_postgres import rows
 
 ENDING = Workflow("ending", step("a", a=1))
 WAITING = Workflow("waiting", sequence(event("go"), timer("1h"), step("b")))
 STUCK = Workflow("stuck", trap())
 
 
-async def test_a_list_has_the_cases_asked_for_the_newest_first() -> None:
+async def test_a_list_has_the_cases_asked_for_the_newest_first(store: str) -> None:
     clock = Sundial()
     flows = [ENDING, WAITING, STUCK]
     started: list[tuple[str, str, float]] = []
-    async with Engine(MEMORY, workflows=flows, allow_unsound=True, clock=clock) as engine:
+    async with Engine(store, workflows=flows, allow_unsound=True, clock=clock) as engine:
         for n in range(9):
             clock.time += 10
             case = await engine.start(flows[n % 3], {})
@@ -82,10 +81,10 @@ async def test_a_file_that_an_engine_has_can_be_looked_at_and_not_be_changed(
         assert len(await engine.list()) == 3
 
 
-async def test_called_cases_are_not_listed_and_go_with_their_callers(tmp_path: Path) -> None:
+async def test_called_cases_are_not_listed_and_go_with_their_callers(store: str) -> None:
     flow = Workflow("caller", sequence(call(ENDING), step("after")))
     clock = Sundial()
-    async with Engine(stored(tmp_path), workflows=[flow, WAITING], clock=clock) as engine:
+    async with Engine(store, workflows=[flow, WAITING], clock=clock) as engine:
         old = await engine.start(flow, {}, key="one")
         await old.wait()
         clock.time += 1
@@ -96,20 +95,19 @@ async def test_called_cases_are_not_listed_and_go_with_their_callers(tmp_path: P
         await new.wait()
         assert [s.id for s in await engine.list()] == [new.id, open_.id, old.id]
         kept = {id: await engine.history(id) for id in (new.id, open_.id)}
-    store = open_store(stored(tmp_path))
-    assert store.purge(clock.time - 50) == 1
-    assert store.purge(clock.time - 50) == 0
+    opened = open_store(store)
+    assert opened.purge(clock.time - 50) == 1
+    assert opened.purge(clock.time - 50) == 0
     with pytest.raises(UnknownCase):
-        store.case(old.id)
-    assert store.keyed("caller", "one") is None
-    assert store.keyed("waiting", "one") == open_.id
-    assert store.told(open_.id, "told")
-    assert [*store.timers()] == [(open_.id, "waiting/timer-2.happens#2")]
-    assert {id: store.history(id) for id in kept} == kept
-    store.close()
-    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
-        left = {id for (id,) in db.execute("SELECT id FROM cases")}
-        assert {c for (c,) in db.execute("SELECT DISTINCT case_id FROM events")} == left
-        assert len(left) == 3  # two that were started, and what the newer of them called
-    async with Engine(stored(tmp_path), workflows=[flow, WAITING]) as engine:
+        opened.case(old.id)
+    assert opened.keyed("caller", "one") is None
+    assert opened.keyed("waiting", "one") == open_.id
+    assert opened.told(open_.id, "told")
+    assert [*opened.timers()] == [(open_.id, "waiting/timer-2.happens#2")]
+    assert {id: opened.history(id) for id in kept} == kept
+    opened.close()
+    left = {id for (id,) in rows(store, "SELECT id FROM cases")}
+    assert {c for (c,) in rows(store, "SELECT DISTINCT case_id FROM events")} == left
+    assert len(left) == 3  # two that were started, and what the newer of them called
+    async with Engine(store, workflows=[flow, WAITING]) as engine:
         assert (await engine.start(flow, {}, key="one")).id != old.id
