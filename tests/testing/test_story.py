@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -267,6 +268,19 @@ async def test_a_faked_workflow_continues_the_cases_of_the_real_one(tmp_path: An
         (case,) = engine.cases
         await engine.signal(case, "go")
         assert (await case.wait()).variables == {"picked": True, "seen": True}
+
+
+async def test_a_fake_runs_in_the_loop_whatever_the_executor_of_its_task() -> None:
+    loops = []
+
+    async def fake(case: Any) -> dict[str, bool]:
+        loops.append(asyncio.get_running_loop())
+        return {"faked": True}
+
+    flow = Workflow("w", task(name="far", executor="process")(pick) >> ship)
+    outcome = await faked(flow, {"far": fake, "ship": None}).arun()
+    assert outcome.variables == {"faked": True}
+    assert loops == [asyncio.get_running_loop()]
 
 
 @pytest.mark.parametrize("name", EXECUTABLE)
