@@ -70,6 +70,7 @@ class Bodies:
 
     def cancel(self, firing_id: str) -> None:
         """Cancel a body. A thread cannot be cancelled: its result will be late."""
+        self.deadlines.pop(firing_id, None)
         if body := self._running.pop(firing_id, None):
             self._ending.add(body)
             body.add_done_callback(self._ending.discard)
