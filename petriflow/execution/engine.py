@@ -166,8 +166,7 @@ class Engine(Desk, Leases):
                 await self._in_writer(
                     self._store.define, hash, workflow.name, workflow.document(), self._clock.now()
                 )
-            stored = await self._in_writer(self._store.open_cases, list(self._workflows))
-            await self._take(stored)
+            await self._take_all()
         except BaseException:
             await self._bodies.stop()
             await self._shut()

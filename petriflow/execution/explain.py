@@ -104,7 +104,7 @@ def explained(store: Store, id: str, workflows: Mapping[str, Workflow]) -> Expla
     """
     stored = store.case(id)
     workflow = workflows.get(stored.definition)
-    due = {timer: at for (_, timer), at in store.timers(id).items()}
+    due = {timer: at for (_, timer), at in store.timers([id]).items()}
     known = None if workflow is None else program(workflow)
     return _explained(stored, store.history(id), due, known)
 

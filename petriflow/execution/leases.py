@@ -58,9 +58,17 @@ class Leases:
             except Exception:  # an engine without this loop would lose its cases
                 log.exception("leases were not renewed")
 
+    async def _take_all(self) -> None:
+        """Go on with all cases that are free, a portion at a time: the lease must not run out."""
+        stored = await self._in_writer(self._store.open_cases, list(self._workflows))
+        while stored:
+            await self._take(stored)
+            lost, stored = await self._in_writer(self._store.renew, list(self._workflows))
+            self._let_go(lost)
+
     async def _take(self, stored: Collection[StoredCase]) -> None:
         """Go on with cases of the store."""
-        due = await self._in_writer(self._store.timers)
+        due = await self._in_writer(self._store.timers, [row.id for row in stored])
         for handle in [handle for row in stored if (handle := self._load(row))]:
             self._observers.opened(handle, continued=True)
             self._continue(handle, due)

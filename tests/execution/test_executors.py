@@ -91,6 +91,7 @@ async def test_an_error_elsewhere_is_judged_by_its_class_and_its_bases(
     assert outcome.status == "failed"
 
 
+@pytest.mark.promise("RUN-22")
 @pytest.mark.slow
 async def test_a_process_that_dies_only_means_the_body_again_under_the_same_firing(
     tmp_path: Path, processes: dict[str, Any]
@@ -105,6 +106,7 @@ async def test_a_process_that_dies_only_means_the_body_again_under_the_same_firi
     assert kinds == ["CaseStarted", "TaskCompleted"]  # no retry was asked for, and none was used
 
 
+@pytest.mark.promise("RUN-22")
 @pytest.mark.slow
 async def test_a_body_that_kills_every_process_fails_and_takes_no_other_case_with_it(
     tmp_path: Path, processes: dict[str, Any]
@@ -126,6 +128,7 @@ async def test_a_body_that_kills_every_process_fails_and_takes_no_other_case_wit
 def local(case: TaskContext) -> None: ...
 
 
+@pytest.mark.promise("RUN-22")
 @pytest.mark.parametrize("body", [lambda case: None, partial(local), Crowd()])
 async def test_a_body_that_cannot_be_imported_is_refused_when_the_engine_starts(body: Any) -> None:
     flow = Workflow("w", task(name="t", executor="process")(body))
@@ -181,6 +184,7 @@ def wide(name: str, crowd: Crowd, width: int, **options: Any) -> Workflow:
     return Workflow(name, parallel(*[one] * width))
 
 
+@pytest.mark.promise("RUN-23")
 @pytest.mark.parametrize(("own", "overall", "most"), [(3, None, 3), (None, 4, 4), (5, 2, 2)])
 async def test_no_more_bodies_work_at_once_than_the_limits_allow(
     own: int | None, overall: int | None, most: int
@@ -195,6 +199,7 @@ async def test_no_more_bodies_work_at_once_than_the_limits_allow(
     assert len(crowd.turns) == 32
 
 
+@pytest.mark.promise("RUN-23")
 async def test_a_case_with_many_attempts_stands_in_the_way_of_no_other() -> None:
     crowd = Crowd()
     big, small = wide("big", crowd, 30), wide("small", crowd, 2)

@@ -24,6 +24,7 @@ from .test_engine import MEMORY, step, until
 from .test_lifecycle import Door, Sundial, stored
 
 
+@pytest.mark.promise("RUN-20")
 async def test_it_names_the_running_tasks_and_what_the_join_lacks() -> None:
     door = Door()
     flow = Workflow("w", sequence(parallel(door.task, step("quick")), step("end")))
@@ -51,6 +52,7 @@ async def test_it_names_the_running_tasks_and_what_the_join_lacks() -> None:
             await engine.explain("nobody")
 
 
+@pytest.mark.promise("RUN-20")
 async def test_it_names_events_and_timers_and_when_they_are_due() -> None:
     offer = deferred_choice(
         sequence(event("yes"), step("ship")), sequence(timer("1h"), step("remind"))
@@ -65,6 +67,7 @@ async def test_it_names_events_and_timers_and_when_they_are_due() -> None:
     ]
 
 
+@pytest.mark.promise("RUN-20")
 async def test_it_names_an_incident_and_the_last_error() -> None:
     tries: list[int] = []
 
@@ -122,6 +125,7 @@ async def test_a_suspended_case_tells_why_and_what_would_happen_next() -> None:
         assert "when the case is resumed" in wait.why
 
 
+@pytest.mark.promise("RUN-20")
 async def test_ends_tell_why() -> None:
     @task(name="broken")
     async def broken(case: TaskContext) -> None:
@@ -138,6 +142,7 @@ async def test_ends_tell_why() -> None:
     assert "deadlocked: nothing can happen in [stuck.mid]" in told[1]
 
 
+@pytest.mark.promise("RUN-20")
 async def test_a_case_whose_definition_is_not_here_says_so(tmp_path: Path) -> None:
     door = Door()
     flow = Workflow("w", parallel(door.task, sequence(event("go"), step("a"))))

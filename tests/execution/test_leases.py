@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from petriflow import Engine, TaskContext, Workflow, call
-from petriflow.execution.store import Batch, open_store
+from petriflow.execution.store import Batch, open_store, ownership
 from petriflow.net.errors import StoreError, UnknownCase
-from petriflow.patterns import event, parallel, sequence, timer
+from petriflow.patterns import deferred_choice, event, parallel, sequence, timer
 
 from .sharing import called, count_open, flow
 from .test_engine import step, until
@@ -78,6 +78,7 @@ def expire(url: str) -> None:
 # -- processes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("STORE-10")
 @pytest.mark.slow
 def test_what_a_killed_engine_had_is_taken_over_by_the_others(
     database: str, tmp_path: Path
@@ -96,6 +97,7 @@ def test_what_a_killed_engine_had_is_taken_over_by_the_others(
     check_all(database, log, started)
 
 
+@pytest.mark.promise("STORE-10")
 @pytest.mark.slow
 def test_an_engine_that_was_stopped_past_its_lease_does_no_harm(
     database: str, tmp_path: Path
@@ -123,6 +125,7 @@ def test_an_engine_that_was_stopped_past_its_lease_does_no_harm(
 # -- two engines in one process -------------------------------------------------------------------
 
 
+@pytest.mark.promise("STORE-10")
 async def test_engines_that_race_have_each_case_once(database: str) -> None:
     seen: list[str] = []
 
@@ -205,10 +208,37 @@ def test_of_a_batch_only_the_cases_of_another_engine_are_left_out(database: str)
     assert first.commit(more) == {"a", "b", "a/t/1"}
     assert first.case("a").version == 1
     assert first.case("c").version == 1
-    assert first.timers() == {("c", "t"): 2.0}
+    assert first.timers(["a", "c"]) == {("c", "t"): 2.0}
     assert second.commit(Batch([state("a", 2)], [record("a", 2)])) == frozenset()
     first.close()
     second.close()
+
+
+async def test_cases_are_taken_in_portions_and_none_is_left(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Workflow(
+        "w", sequence(deferred_choice(event("go"), timer("7d", name="week")), step("a"))
+    )
+    async with Engine(database, workflows=[small]) as one:
+        ids = {(await one.start(small)).id for _ in range(10)}
+    monkeypatch.setattr(ownership, "PORTION", 3)
+    async with Engine(database, workflows=[small]) as two:
+        assert {case.id for case in two.cases} == ids
+        assert {id for id, _ in two._timers} == ids
+
+
+@pytest.mark.slow
+def test_a_commit_of_very_many_cases_is_one_commit(database: str) -> None:
+    """More than the 65,535 parameters that PostgreSQL takes in one statement."""
+    store = open_store(database)
+    store.define("0" * 64, "w", {}, 1.0)
+    ids = [f"c{n}" for n in range(70_000)]
+    for seq in (1, 2):
+        batch = Batch([state(id, seq) for id in ids], [record(id, seq) for id in ids])
+        assert store.commit(batch) == frozenset()
+    assert rows(database, "SELECT count(*), min(version) FROM cases") == [(70_000, 2)]
+    store.close()
 
 
 async def test_a_key_that_two_engines_use_at_once_is_one_case(database: str) -> None:

@@ -59,6 +59,7 @@ class Door:
 # -- one key, one case ----------------------------------------------------------------------------
 
 
+@pytest.mark.promise("RUN-18")
 async def test_started_again_under_the_same_key_it_is_the_same_case(store: str) -> None:
     flow, other = (
         Workflow("w", sequence(event("go"), step("a"))),
@@ -77,6 +78,7 @@ async def test_started_again_under_the_same_key_it_is_the_same_case(store: str) 
         assert (await engine.start(flow)).id != (await engine.start(flow)).id
 
 
+@pytest.mark.promise("RUN-18")
 async def test_a_key_is_known_after_a_restart_and_after_the_end_of_its_case(
     store: str,
 ) -> None:
@@ -122,6 +124,7 @@ async def test_a_key_is_a_text(key: Any) -> None:
 # -- suspend and resume ---------------------------------------------------------------------------
 
 
+@pytest.mark.promise("RUN-19")
 async def test_a_suspended_case_lets_a_body_finish_and_starts_nothing_until_it_is_resumed() -> None:
     door = Door()
     flow = Workflow("w", sequence(door.task, step("after", after=True)))
@@ -155,6 +158,7 @@ async def test_a_body_at_work_is_not_begun_a_second_time_when_its_case_is_resume
         assert (await case.wait()).variables == {"door": 1}
 
 
+@pytest.mark.promise("RUN-19")
 async def test_a_suspended_case_stays_so_after_a_restart_and_begins_its_bodies_when_resumed(
     store: str,
 ) -> None:

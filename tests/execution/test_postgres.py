@@ -55,6 +55,7 @@ def check_consistent(url: str, flow: Workflow) -> None:
         assert last == Marking(marking)
 
 
+@pytest.mark.promise("STORE-9")
 @pytest.mark.promise("STORE-1")
 async def test_cases_run_from_their_beginning_to_their_end(database: str) -> None:
     flow = Workflow(
@@ -88,6 +89,7 @@ async def test_events_timers_and_called_cases_go_on_with_the_next_engine(databas
     check_consistent(database, kept.check)
 
 
+@pytest.mark.promise("STORE-9")
 async def test_cases_go_on_when_the_server_is_restarted(template: Cluster, database: str) -> None:
     flow = Workflow(
         "w", sequence(*(step(f"s{n}", seen=str(n)) for n in range(8))), merge={"seen": collect}
@@ -158,6 +160,7 @@ def test_a_database_that_is_not_there_is_told(cluster: Cluster) -> None:
         open_store(cluster.url("no_such"))
 
 
+@pytest.mark.promise("STORE-9")
 def test_a_database_without_tables_is_refused_until_it_is_upgraded(empty_database: str) -> None:
     with pytest.raises(StoreError, match=r"no tables yet.*`petriflow db upgrade"):
         open_store(empty_database)

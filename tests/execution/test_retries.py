@@ -62,6 +62,7 @@ class Raises:
 # -- which errors --------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("RUN-21")
 @pytest.mark.parametrize(
     ("policy", "errors", "attempts"),
     [
@@ -130,6 +131,7 @@ async def test_a_timeout_is_a_timeout_error_to_the_policy() -> None:
 # -- pauses --------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("RUN-21")
 @given(
     jitter=st.floats(0, 1),
     longest=st.none() | st.floats(0.1, 100),
@@ -198,6 +200,7 @@ async def test_a_pause_that_would_pass_the_deadline_is_not_waited_for() -> None:
     assert outcome.error == "task 'w': no attempt is left before its deadline of 10 s"
 
 
+@pytest.mark.promise("RUN-21")
 async def test_a_deadline_outlives_its_engine(tmp_path: Path) -> None:
     store, clock = tmp_path / "cases.db", HandClock()
     begun: list[int] = []
@@ -242,6 +245,7 @@ async def test_no_deadline_is_left_behind_by_what_completes_or_is_withdrawn(tmp_
 # -- heartbeats ----------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("RUN-21")
 async def test_a_body_that_beats_may_be_long_and_one_that_falls_silent_is_tried_again() -> None:
     clock = HandClock()
     records: list[Record] = []

@@ -49,6 +49,7 @@ class Trouble:
             raise ValueError("not yet")
 
 
+@pytest.mark.promise("RUN-24")
 async def test_each_metric_counts_what_its_name_says() -> None:
     good = Workflow("good", sequence(task(name="a", retries=2, delay=4)(Trouble(2)), step("b")))
     bad = Workflow("bad", task(name="c")(Trouble(9)))
@@ -111,6 +112,7 @@ async def test_what_loses_a_race_is_not_left_running() -> None:
     assert {task.rpartition("/")[2]: n for task, n in counts.items()} == {"quick": 1, "then": 1}
 
 
+@pytest.mark.promise("RUN-24")
 async def test_a_case_that_another_engine_continues_is_counted_once_and_from_its_beginning(
     tmp_path: Path,
 ) -> None:
@@ -302,6 +304,7 @@ async def test_no_span_is_left_open_whatever_becomes_of_the_case(tmp_path: Path)
 # -- logs ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("RUN-24")
 async def test_every_log_line_carries_its_case_and_none_its_variables(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

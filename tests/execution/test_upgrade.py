@@ -45,6 +45,7 @@ def tables(file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.promise("STORE-2")
+@pytest.mark.promise("STORE-11")
 async def test_cases_that_the_first_version_left_go_on_to_their_ends(tmp_path: Path) -> None:
     store = old_store(tmp_path / "x.db")
     kept.go.set()
@@ -64,6 +65,7 @@ async def test_cases_that_the_first_version_left_go_on_to_their_ends(tmp_path: P
     assert [record.seq for record in history] == list(range(1, len(history) + 1))
 
 
+@pytest.mark.promise("STORE-11")
 def test_an_old_file_is_brought_up_to_date_in_place_and_keeps_its_rows(tmp_path: Path) -> None:
     store = old_store(tmp_path / "old.db")
     with closing(sqlite3.connect(tmp_path / "old.db")) as db:

@@ -21,6 +21,8 @@ from petriflow.execution.store.store import Batch, StoredCase
 
 #: For how many seconds an engine that is not heard of is taken to live.
 LEASE = 3.0
+#: How many cases, and those that they call, are taken at once: less than a lease's work.
+PORTION = 5_000
 
 cases, engines = schema.cases.c, schema.engines.c
 _until = sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, LEASE)
@@ -64,7 +66,7 @@ class Ownership:
         return gone
 
     def take(self, connection: sa.Connection, definitions: Collection[str]) -> list[StoredCase]:
-        """Take the cases of these definitions that nobody has, or an engine that is dead.
+        """Take cases of these definitions that nobody has, or an engine that is dead: a portion.
 
         What another engine is taking at this moment is left to it.
         """
@@ -76,6 +78,7 @@ class Ownership:
             sa.select(cases.id)
             .where(_is_open, cases.definition.in_(definitions), ~calls)
             .where(sa.or_(cases.owner.is_(None), cases.owner.in_(dead)))
+            .limit(PORTION)
             .with_for_update(skip_locked=True)
         )
         first = connection.execute(free).scalars().all()
@@ -121,7 +124,7 @@ class Ownership:
         callers = {c.parent for c in batch.cases if c.id in born and c.parent}
         query = (
             sa.select(cases.id, cases.fence, cases.version, cases.status)
-            .where(cases.id.in_(before.keys() | callers), cases.owner == self.engine)
+            .where(among(cases.id, before.keys() | callers), cases.owner == self.engine)
             .order_by(cases.id)
             .with_for_update()
         )
@@ -151,7 +154,7 @@ class Ownership:
         """The cases of a batch that have its last event already: all that it wrote, or none."""
         last = {(r.case_id, r.seq) for r in batch.records}
         query = sa.select(cases.id, cases.version).where(
-            cases.id.in_({id for id, _ in last}), cases.owner == self.engine
+            among(cases.id, {id for id, _ in last}), cases.owner == self.engine
         )
         return frozenset(id for id, version in connection.execute(query) if (id, version) in last)
 
@@ -163,6 +166,11 @@ class Ownership:
                 self._fences.pop(case.id, None)
             elif case.id in born:
                 self._fences[case.id] = 1
+
+
+def among(column: sa.ColumnElement[str], values: Collection[str]) -> sa.ColumnElement[bool]:
+    """`column IN values` with one parameter, for PostgreSQL takes 65,535 of them at most."""
+    return column == sa.any_(sa.cast(list(values), sa.ARRAY(sa.Text)))
 
 
 def without(batch: Batch, refused: Collection[str]) -> Batch:

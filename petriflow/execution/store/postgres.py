@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import QueuePool
 
 from petriflow.execution.store import schema
-from petriflow.execution.store.ownership import LEASE, Ownership, without
+from petriflow.execution.store.ownership import LEASE, Ownership, among, without
 from petriflow.execution.store.sql import SqlStore, compiled, encode
 from petriflow.execution.store.store import Batch, StoredCase
 from petriflow.execution.store.upgrade import upgrade
@@ -31,6 +31,7 @@ class PostgresStore(SqlStore):
     """Cases in a PostgreSQL database whose tables `petriflow db upgrade` has made."""
 
     _insert = staticmethod(postgresql.insert)
+    _among = staticmethod(among)
     _statements = compiled(
         postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
         schema.cases.c.owner,
@@ -82,15 +83,6 @@ class PostgresStore(SqlStore):
         with self._transaction() as connection:
             taken = self._mine.take(connection, definitions)
             return [*taken, *self._mine.foreign(connection, definitions)]
-
-    def timers(self, case_id: str | None = None) -> dict[tuple[str, str], float]:
-        """Those of the cases that this engine has, or of one case, whoever has it."""
-        if case_id is not None:
-            return super().timers(case_id)
-        table, cases = schema.timers, schema.cases
-        query = sa.select(table).join(cases).where(cases.c.owner == self._mine.engine)
-        with self._transaction() as connection:
-            return {(id, timer): due for id, timer, due in connection.execute(query)}
 
     def commit(self, batch: Batch) -> frozenset[str]:
         until = time.monotonic() + RESTART

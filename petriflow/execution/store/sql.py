@@ -26,6 +26,8 @@ class SqlStore:
 
     #: the dialect's own `insert`, which knows ON CONFLICT
     _insert: Callable[[sa.Table], Any]
+    #: `column IN values`, for any number of values
+    _among: Callable[[sa.ColumnElement[str], Collection[str]], sa.ColumnElement[bool]]
     _engine: sa.Engine
     _name: str
     _statements: Statements
@@ -62,10 +64,10 @@ class SqlStore:
             if rows:
                 connection.exec_driver_sql(statement, rows)
 
-    def timers(self, case_id: str | None = None) -> dict[tuple[str, str], float]:
+    def timers(self, of: Collection[str] | None = None) -> dict[tuple[str, str], float]:
         query = sa.select(schema.timers)
-        if case_id is not None:
-            query = query.where(schema.timers.c.case_id == case_id)
+        if of is not None:
+            query = query.where(self._among(schema.timers.c.case_id, of))
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         return {(row.case_id, row.timer): row.due for row in rows}

@@ -94,8 +94,8 @@ class Store(Protocol):
         """
         ...
 
-    def timers(self, case_id: str | None = None) -> dict[tuple[str, str], float]:
-        """When the timers that are waited for are due, by case and timer; of one case, or all."""
+    def timers(self, of: Collection[str] | None = None) -> dict[tuple[str, str], float]:
+        """When the timers that are waited for are due, by case and timer; of these cases or all."""
         ...
 
     def told(self, case_id: str, key: str) -> bool:
@@ -107,8 +107,8 @@ class Store(Protocol):
         ...
 
     def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
-        """Every case that has not ended and that no other engine has, the oldest first; those of
-        these definitions are this engine's from now on.
+        """The cases that have not ended and that no other engine has, the oldest first; those of
+        these definitions are this engine's from now on. What is left out comes by `renew`.
         """
         ...
 
