@@ -23,6 +23,7 @@ from petriflow.cli.common import (
 )
 from petriflow.formats.target import load_target
 from petriflow.net.errors import DefinitionError, StoreError
+from petriflow.patterns.fragment import Event
 from petriflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -110,11 +111,15 @@ async def _run(
 
 
 async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
-    outcome: Outcome = await case.settle()
+    outcome = await _settled(case, out)
     if outcome.status == "running":
-        events = ", ".join(_label(t) for t in case.waits_for)
-        why = outcome.error or f"for {events}"
+        why = outcome.error or f"for {_awaited(case)}"
         out.print(f"waiting: {why}", style="yellow", markup=False, soft_wrap=True)
+        if not outcome.error:
+            tell = f"`petriflow cases signal {case.id} EVENT --model FILE` tells it"
+            out.print(
+                f"{tell}; `run --continue` goes on", style="dim", markup=False, soft_wrap=True
+            )
     elif outcome.status == "suspended":
         out.print("suspended; resume it to go on", style="yellow", markup=False)
     else:
@@ -130,6 +135,38 @@ async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
         "variables": outcome.variables,
         "error": outcome.error,
     }
+
+
+#: Seconds in which nothing happens, after which a case that waits for a timer says so.
+QUIET = 0.5
+
+
+async def _settled(case: CaseHandle, out: Console) -> Outcome:
+    """Let the case settle; while it only waits for a timer, tell once what it waits for."""
+    settled = asyncio.ensure_future(case.settle())
+    told = ""
+    try:
+        while not (await asyncio.wait([settled], timeout=QUIET))[0]:
+            awaited = "" if case.at_work else _awaited(case)
+            if awaited and awaited != told:
+                how = "Ctrl-C stops, and `run --continue` goes on"
+                text = f"waiting: for {awaited}; {how}"
+                out.print(text, style="yellow", markup=False, soft_wrap=True)
+            told = awaited
+    finally:
+        settled.cancel()
+    return settled.result()
+
+
+def _awaited(case: CaseHandle) -> str:
+    """What a case waits for, in words."""
+    triggers = case.workflow.fragment.triggers
+    words = {
+        t: f"event {trigger.name!r}" if isinstance(trigger, Event) else f"timer ({trigger})"
+        for t in case.waits_for
+        if (trigger := triggers[t])
+    }
+    return " or ".join(dict.fromkeys(words.values()))
 
 
 def _teller(

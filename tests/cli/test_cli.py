@@ -404,7 +404,17 @@ def test_a_case_that_waits_for_an_event_is_exit_code_3(cli: Cli) -> None:
     waits = "w = Workflow('w', sequence(event('go'), a))"
     said = cli("run", model(f"from petriflow.patterns import event\n{waits}"))
     assert said.code == 3
-    assert "waiting: for go.happens" in said.out
+    assert "waiting: for event 'go'" in said.out
+    assert "cases signal" in said.out
+
+
+@pytest.mark.promise("CLI-6")
+def test_a_case_that_waits_for_a_timer_says_so_meanwhile(cli: Cli) -> None:
+    waits = "w = Workflow('w', deferred_choice(event('paid') >> a, timer('1s') >> b))"
+    text = f"from petriflow.patterns import deferred_choice, event, timer\n{waits}"
+    said = cli("run", model(text))
+    assert said.code == 0
+    assert said.out.count("waiting: for event 'paid' or timer (⏱ 0:00:01)") == 1
 
 
 # -- bad input ------------------------------------------------------------------------------------
