@@ -269,9 +269,14 @@ class Net:
         if len(found) == 1:
             return found[0]
         names = ", ".join(repr(p.id) for p in found) or "none"
+        if what == "source":
+            remedy = "no place is without an arc into it; put one before all others, with a "
+        else:
+            remedy = "no place is without an arc out of it; put one after all others, with a "
+        remedy += f"transition between, or declare the {field} marking"
         raise WorkflowNetError(
             f"net {self.name!r} needs exactly one {what} place, and has {len(found)}: {names}; "
-            f"join them by a transition, or declare the {field} marking"
+            + (f"join them by a transition, or declare the {field} marking" if found else remedy)
         )
 
     # -- other forms ------------------------------------------------------------------------
@@ -361,6 +366,8 @@ def require_net(thing: object, what: str) -> Net:
         return thing
     inner = getattr(thing, "net", None)
     remedy = "; pass its .net" if isinstance(inner, Net) else ""
+    if isinstance(thing, NetBuilder):
+        remedy = "; end it with .done()"
     if hasattr(thing, what):
         remedy += f", or call its own .{what}()"
     raise DefinitionError(f"{what} takes a Net, not {thing!r}{remedy}")
@@ -385,6 +392,9 @@ class NetBuilder:
         self._transitions: list[Transition] = []
         self._initial: dict[str, int] = {}
         self._final: Arcs | None = None
+
+    def __repr__(self) -> str:
+        return f"<NetBuilder {self._name!r}: not yet done()>"
 
     def place(self, id: str, tokens: int = 0) -> NetBuilder:
         """Add a place, with this number of tokens at the start."""

@@ -62,7 +62,10 @@ def alternatives(
         raise CompositionError(f"{where} needs at least one when(guard, fragment)")
     for branch in branches:
         if not isinstance(branch, Alternative):
-            raise CompositionError(f"{where}: {branch!r} has no guard; write when(guard, …)")
+            raise CompositionError(
+                f"{where}: {getattr(branch, '__name__', branch)!r} has no guard; "
+                "write when(guard, …)"
+            )
     if otherwise is not None and exhaustive:
         raise CompositionError(
             f"{where} needs either otherwise= or exhaustive=True, not both: where some guard is "

@@ -9,8 +9,9 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 from hypothesis import given
 
+from petriflow import verify
 from petriflow.net import Marking, Net, Place, Transition, replay
-from petriflow.net.errors import NetError, NotEnabled
+from petriflow.net.errors import DefinitionError, NetError, NotEnabled, WorkflowNetError
 
 from ..nets import nets
 
@@ -167,3 +168,16 @@ def test_looking_up_what_is_not_there() -> None:
         door().place("open")
     assert "i" in door()
     assert "j" not in door()
+
+
+def test_a_builder_that_was_not_ended_says_how() -> None:
+    with pytest.raises(DefinitionError, match=r"not yet done\(\)>; end it with \.done\(\)"):
+        verify(Net.build("n").places("i", "o").transition("t", "i", "o"))  # type: ignore[arg-type]
+
+
+def test_a_net_that_goes_round_needs_a_place_before_it() -> None:
+    net = Net.build("n").places("i", "o").transition("t", "i", "o").transition("u", "o", "i").done()
+    with pytest.raises(WorkflowNetError, match=r"has 0: none; .* put one before all others"):
+        _ = net.source
+    with pytest.raises(WorkflowNetError, match=r"has 0: none; .* put one after all others"):
+        _ = net.sink

@@ -239,7 +239,7 @@ def test_a_choice_whose_guards_are_not_proved_exhaustive_is_no_part_of_a_workflo
 def test_a_choice_without_guards_is_refused(pattern: Callable[..., Fragment]) -> None:
     with pytest.raises(CompositionError, match=r"needs at least one when\(guard, fragment\)"):
         pattern(otherwise=a)
-    with pytest.raises(CompositionError, match=r"has no guard; write when\(guard, …\)"):
+    with pytest.raises(CompositionError, match=r"'a' has no guard; write when\(guard, …\)"):
         pattern(a, otherwise=b)
     with pytest.raises(CompositionError, match="a guard is a text such as 'total > 1000'"):
         when(True, a)
