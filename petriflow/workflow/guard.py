@@ -159,7 +159,11 @@ class Expression:
         except (ValueError, RecursionError, MemoryError) as error:
             raise GuardError(f"guard {self.text!r} cannot be read: {error}") from None
         if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
-            raise GuardError(f"guard {self.text!r} must be one expression, such as 'total > 1000'")
+            assigned = bool(statements) and isinstance(statements[0], ast.Assign)
+            equal = "; to compare, write ==" if assigned else ""
+            raise GuardError(
+                f"guard {self.text!r} must be one expression, such as 'total > 1000'{equal}"
+            )
         waiting: list[tuple[ast.AST, int]] = [(statements[0], 0)]
         while waiting:
             node, depth = waiting.pop()

@@ -542,3 +542,8 @@ def test_reading_and_asking_run_no_code_that_was_compiled() -> None:
     finally:
         on[0] = False
     assert events == []
+
+
+def test_a_guard_that_assigns_is_told_how_to_compare() -> None:
+    with pytest.raises(GuardError, match=r"one expression.*; to compare, write =="):
+        read_guard("total = 3", None)
