@@ -83,7 +83,7 @@ class GuardReport(Listing):
         """A row for each question."""
         for choice in self.choices:
             questions = [
-                ("is a guard always true?", choice.exhaustive),
+                ("is always some guard true?", choice.exhaustive),
                 ("can a guard fail?", choice.fails),
                 *((f"can {b.name!r} be taken?", b.taken) for b in choice.branches),
                 *(
@@ -196,7 +196,8 @@ def _judge(choice: Choice, questions: Questions, prover: Prover) -> ChoiceFindin
 
 def _exhaustive(choice: Choice, questions: Questions, prover: Prover) -> Finding:
     if None in questions:
-        return Finding("yes", reason="or `otherwise` is taken")
+        default = choice.branches[questions.index(None)].name
+        return Finding("yes", reason=f"or {default!r} is taken, which has no guard")
     if choice.patient:
         return Finding("yes", reason="or the choice waits for another token")
     found = prover.exists(_all(questions, "other")).finding()

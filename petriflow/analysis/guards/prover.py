@@ -24,7 +24,7 @@ Want = Literal["true", "false", "fails", "other", "works"]
 
 #: Seconds for one question, and how many examples are tried for it.
 SECONDS, TRIES = 5.0, 5
-NO_SOLVER = "z3 is not installed; pip install 'petriflow[smt]'"
+NO_SOLVER = "z3 is not installed; pip install z3-solver"
 
 
 class Demand(NamedTuple):
