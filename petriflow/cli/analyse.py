@@ -175,8 +175,11 @@ def ask(
         str,
         typer.Argument(
             metavar="QUERY",
-            help="A formula about the markings: `EF (paid and not shipped)`, `AG (paid -> AF "
-            "shipped)`, `AF completed`, `mutex(a, b)`.",
+            help="A question, of `EF p`: can p ever be? `AG p`: is p always so? `AF p`: must p "
+            "come? `A[p U q]`: does p hold until q comes, and does q come? `mutex(a, b)`: never "
+            "both? And p may be `running(task)`, `enabled(step)`, `completed`, `deadlock`, a place "
+            "as in `claim.out >= 1`; with `and`, `or`, `not`, `->`. Such as `AG (running(pay) -> "
+            "AF running(ship))`.",
             show_default=False,
         ),
     ],
@@ -219,7 +222,8 @@ def guards(target: Target, as_json: AsJson = False) -> None:
     """Do the **guards** of each choice cover all values? Proved by z3 (`petriflow[smt]`).
 
     Exit code 0 always one is true, none fails and each branch can be taken; 1 not so; 3 unknown.
-    Example: `petriflow guards models/order.py`
+    Example: `petriflow guards models/loan.py`. What has no declared type (`variables=`), or is a
+    function, stays unknown.
     """
     from petriflow.analysis import prove_guards
 
