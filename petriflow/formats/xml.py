@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from warnings import warn
 
@@ -44,7 +45,7 @@ def parse(file: str | os.PathLike[str], *, recover: bool = False) -> etree._Elem
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
-        told = str(error)[:300]  # it repeats the file's own words
+        told = re.sub(r" \(<string>, line \d+\)$", "", str(error))[:300]  # the file's own words
         raise FormatError(f"{path}: not well-formed XML: {told}; {REMEDY}") from error
     if root is None:
         raise FormatError(f"{path}: nothing in it can be read as XML")

@@ -74,7 +74,10 @@ def check_certificate(certificate: Mapping[str, Json], net: Net) -> Checked:
     claim = Claim(net, source, sink, Marking({source: k}), Marking({sink: k}))
     about, kinds = f"{told(name)} is {verdict} ({form} form, k = {told(k)})", ""
     try:
-        need((hashed, form) == (net.content_hash, net.form), "it is about another net or form")
+        need(
+            (hashed, form) == (net.content_hash, net.form),
+            "it is about another net or form; if the model was changed, verify it anew",
+        )
         if proof is None or verdict == "unknown":
             reason = part(certificate, "reason", str) if proof is None else "nothing is claimed"
             return Checked("unknown", printable(f"not checkable: {reason}"))
