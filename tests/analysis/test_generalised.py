@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from petriflow.analysis import all_notions, free_choice, prove_guards
 from petriflow.analysis.soundness.generalised import (
     generalised_sound,
     structurally_sound,
@@ -139,3 +141,10 @@ def test_what_no_number_of_tokens_can_mend_is_told_with_its_step() -> None:
     assert "why" in str(structurally_sound(net))
     with pytest.raises(DefinitionError, match="1 or more"):
         up_to_k_sound(net, 0)
+
+
+@pytest.mark.parametrize("function", [all_notions, free_choice, prove_guards])
+def test_what_is_about_something_else_than_a_net_says_so(function: Any) -> None:
+    net = Net.build().places("i", "o").transition("t", "i", "o").done()
+    with pytest.raises(DefinitionError, match=f"{function.__name__} takes a "):
+        function(net)

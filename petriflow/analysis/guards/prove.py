@@ -134,6 +134,8 @@ def prove_guards(workflow: Workflow, *, seconds: float = SECONDS) -> GuardReport
     >>> report.choices[0].overlaps[0].both.answer
     'no'
     """
+    if not isinstance(workflow, Workflow):
+        raise DefinitionError(f"prove_guards takes a Workflow, not {workflow!r}")
     return GuardReport(
         workflow.name,
         tuple(

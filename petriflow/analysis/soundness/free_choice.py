@@ -28,6 +28,7 @@ from petriflow.analysis.structural.linear import (
 )
 from petriflow.analysis.structural.structure import Structure
 from petriflow.net import Net
+from petriflow.net.errors import DefinitionError
 
 #: Which of the conditions fails.
 Failure = Literal["grows", "falls", "siphon", "rank"]
@@ -62,6 +63,8 @@ def free_choice(structure: Structure) -> FreeChoice | None:
     >>> judged.sound, judged.fails
     (False, 'rank')
     """
+    if not isinstance(structure, Structure):
+        raise DefinitionError(f"free_choice takes a Structure, not {structure!r}; see structure()")
     net = structure.net
     # Where source and sink are one place there is no circle to close.
     if not (structure.extended_free_choice and structure.workflow_net and net.transitions):

@@ -157,6 +157,8 @@ def all_notions(report: Report, *, max_markings: int = 20_000) -> dict[str, Answ
     >>> set(all_notions(verify(net)).values())
     {'yes'}
     """
+    if not isinstance(report, Report):
+        raise DefinitionError(f"all_notions takes a Report, not {report!r}; see verify()")
     net, k, found = report.net, report.k, ANSWERS[report.verdict]
     classical = found if k == 1 else ANSWERS[verify(net, max_markings=max_markings).verdict]
     return {
