@@ -62,11 +62,6 @@ class Case(Game):
     # -- what it says of itself -------------------------------------------------------------
 
     @property
-    def marking(self) -> Marking:
-        """The tokens now."""
-        return self.program.net.marking(self._tokens)
-
-    @property
     def variables(self) -> Data:
         """The case's variables; what branches have written shows up at their join."""
         return self._scopes.view()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar, cast, get_args
 
-from petriflow.execution.children import Children
-from petriflow.execution.clock import Clock
-from petriflow.execution.events import Event, EventReceived, Resumed, Status, Suspended
+from petriflow.execution.events import EventReceived, Resumed, Status, Suspended
 from petriflow.execution.explain import Explanation, explained
 from petriflow.execution.handle import CaseHandle, Outcome
+from petriflow.execution.orders import Orders
 from petriflow.execution.program import program
-from petriflow.execution.store import Batch, Record, Store, Summary, Which
-from petriflow.net.errors import DefinitionError, StoreError, UnknownCase, printable
+from petriflow.execution.store import Record, Summary, Which
+from petriflow.net.errors import DefinitionError, UnknownCase, printable
 from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
 
@@ -34,19 +34,8 @@ def which(
     return Which(status, workflow, since, limit)
 
 
-class Desk:
+class Desk(Orders):
     """The questions and orders that an `Engine` takes for its cases; it does the work itself."""
-
-    _store: Store
-    _batch: Batch
-    _clock: Clock
-    _handles: dict[str, CaseHandle]
-    _left: dict[str, str]
-    _workflows: dict[str, Workflow]
-    _children: Children
-    _telling: set[tuple[str, str]]
-    _error: Exception | None
-    _stopping: bool
 
     @property
     def cases(self) -> tuple[CaseHandle, ...]:
@@ -97,15 +86,19 @@ class Desk:
             DefinitionError: the workflow has no event of this name.
             VariableError: the payload cannot be stored or does not fit the variables' model.
         """
-        self._check_open()
-        handle = self.case(case if isinstance(case, str) else case.id)
+        told: bool = await self._order(case, "signal", event=event, payload=payload or {}, key=key)
+        return told
+
+    async def _order_signal(
+        self, handle: CaseHandle, event: str, payload: Mapping[str, Any], key: str | None
+    ) -> bool:
         known = {t.name for t in program(handle.workflow).triggers.values() if isinstance(t, Wait)}
         if event not in known:
             names = ", ".join(map(repr, sorted(known))) or "no event"
             raise DefinitionError(
                 f"workflow {handle.workflow.name!r} does not wait for {event!r}; it knows {names}"
             )
-        checked = handle.workflow.schema.updates(handle._case.variables, payload or {})
+        checked = handle.workflow.schema.updates(handle._case.variables, payload)
         if key is not None:
             if (handle.id, key) in self._telling or await self._in_writer(
                 self._store.told, handle.id, key
@@ -133,7 +126,11 @@ class Desk:
         Raises:
             UnknownCase: this engine has no open case of this id.
         """
-        return await self._tell_all(case, Suspended(printable(str(reason))))
+        held: bool = await self._order(case, "suspend", reason=printable(str(reason)))
+        return held
+
+    async def _order_suspend(self, handle: CaseHandle, reason: str) -> bool:
+        return await self._tell_all(handle, Suspended(reason))
 
     async def resume(self, case: CaseHandle | str) -> bool:
         """Let a suspended case go on, with the cases that its tasks call.
@@ -144,7 +141,11 @@ class Desk:
         Raises:
             UnknownCase: this engine has no open case of this id.
         """
-        return await self._tell_all(case, Resumed())
+        freed: bool = await self._order(case, "resume")
+        return freed
+
+    async def _order_resume(self, handle: CaseHandle) -> bool:
+        return await self._tell_all(handle, Resumed())
 
     async def cancel(self, case: CaseHandle | str, reason: str = "") -> Outcome:
         """Give a case up: running bodies are cancelled, nothing further starts.
@@ -152,12 +153,14 @@ class Desk:
         Raises:
             UnknownCase: this engine has no open case of this id.
         """
-        return await self.case(case if isinstance(case, str) else case.id).cancel(reason)
+        ended = await self._order(case, "cancel", reason=printable(str(reason)))
+        return Outcome(**ended)
 
-    async def _tell_all(self, case: CaseHandle | str, event: Suspended | Resumed) -> bool:
+    async def _order_cancel(self, handle: CaseHandle, reason: str) -> dict[str, Any]:
+        return asdict(await handle.cancel(reason))
+
+    async def _tell_all(self, first: CaseHandle, event: Suspended | Resumed) -> bool:
         """Suspend or resume a case and those that it calls; the answer is whether it was of use."""
-        self._check_open()
-        first = self.case(case if isinstance(case, str) else case.id)
         before: Status = "running" if isinstance(event, Suspended) else "suspended"
         useful = first.status == before
         family = [first] if useful else []
@@ -226,25 +229,3 @@ class Desk:
         stored = await self._in_writer(self._store.case, case_id)
         variables = {n: w[0] for n, w in stored.variables["scopes"][""][2].items()}
         return Outcome(stored.id, cast(Status, stored.status), variables, stored.error)
-
-    def check(self) -> None:
-        """Raise the error that stopped the engine, if one did."""
-        if self._error is not None:
-            raise self._error
-
-    def _check_open(self) -> None:
-        """Raise an error if nothing new may be begun."""
-        self.check()
-        if self._stopping:
-            raise StoreError("the engine is being stopped; nothing new begins")
-
-    def turn(self, handle: CaseHandle, event: Event) -> None:
-        """Apply an event and the answers to the guards it asks for; hand all to the writer."""
-        raise NotImplementedError
-
-    async def committed(self) -> None:
-        """Return when all that has happened until now is stored."""
-        raise NotImplementedError
-
-    async def _in_writer(self, work: Callable[..., T], *args: Any) -> T:
-        raise NotImplementedError

@@ -22,6 +22,7 @@ from petriflow.execution.marks import Incident, Running
 from petriflow.execution.program import Decision, Job, Program, Tally
 from petriflow.execution.scopes import Scopes
 from petriflow.execution.waiting import Waiting
+from petriflow.net import Marking
 from petriflow.workflow.variables import Data
 
 #: More silent firings than this in a row, and the case is taken to be going round in a circle.
@@ -82,6 +83,11 @@ class Game:
     def finished(self) -> bool:
         """Whether the case has reached a final state."""
         return self.status in FINAL
+
+    @property
+    def marking(self) -> Marking:
+        """The tokens now."""
+        return self.program.net.marking(self._tokens)
 
     # -- the token game ---------------------------------------------------------------------
 

@@ -9,37 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import TypeVar
 
-from petriflow.execution.bodies import Bodies
-from petriflow.execution.children import Children
-from petriflow.execution.events import Command
-from petriflow.execution.handle import CaseHandle
-from petriflow.execution.observer import Observers
-from petriflow.execution.store import Batch, Store, StoredCase
+from petriflow.execution.core import Core
+from petriflow.execution.store import StoredCase
 from petriflow.execution.store.ownership import without
 from petriflow.net.errors import StoreError
-from petriflow.workflow import Workflow
 
 log = logging.getLogger("petriflow")
 T = TypeVar("T")
 
 
-class Leases:
+class Leases(Core):
     """The side of `Engine` that shares a store with others."""
-
-    _store: Store
-    _batch: Batch
-    _bodies: Bodies
-    _children: Children
-    _commands: list[tuple[CaseHandle, Command]]
-    _dirty: dict[str, CaseHandle]
-    _handles: dict[str, CaseHandle]
-    _observers: Observers
-    _stopping: bool
-    _timers: dict[tuple[str, str], asyncio.Task[None]]
-    _workflows: dict[str, Workflow]
 
     async def _keep_leases(self) -> None:
         """Renew, take over and let go, again and again; by the real clock, as the database does."""
@@ -95,12 +78,3 @@ class Leases:
             self._timers.pop(key).cancel()
         self._batch = without(self._batch, ids)
         self._commands = [(h, command) for h, command in self._commands if h.lost is None]
-
-    def _load(self, stored: StoredCase) -> CaseHandle | None:
-        raise NotImplementedError
-
-    def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
-        raise NotImplementedError
-
-    async def _in_writer(self, work: Callable[..., T], *args: Any) -> T:
-        raise NotImplementedError

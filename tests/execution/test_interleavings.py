@@ -16,7 +16,7 @@ from dataclasses import replace
 import pytest
 
 from petriflow import Engine, TaskContext, Workflow
-from petriflow.execution import engine as shell
+from petriflow.execution import turns as shell
 from petriflow.execution.events import Decide, Decided, StartTask
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.program import Program, program, undeclared_choices

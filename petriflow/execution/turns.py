@@ -1,0 +1,230 @@
+"""Turns: an event is applied to its case, committed with others, and only then carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from petriflow.execution.core import Core
+from petriflow.execution.events import (
+    CancelTask,
+    CancelTimer,
+    CaseFinished,
+    Command,
+    Decide,
+    Event,
+    ScheduleTimer,
+    StartTask,
+    TaskCompleted,
+    TaskFailed,
+    to_data,
+)
+from petriflow.execution.handle import CaseHandle
+from petriflow.execution.questions import answer
+from petriflow.execution.store import Batch, Record, StoredCase
+from petriflow.net.errors import (
+    PetriflowError,
+    StoreError,
+    say,
+)
+
+log = logging.getLogger("petriflow")
+
+
+class Turns(Core):
+    """The side of `Engine` that applies events and has them stored."""
+
+    def turn(self, handle: CaseHandle, event: Event) -> None:
+        """Apply an event and the answers to the guards it asks for; hand all to the writer."""
+        if handle.lost is not None:
+            raise handle.lost
+        case = handle._case
+        events = [event]
+        while events:
+            event = events.pop(0)
+            commands = case.apply(event)
+            self._batch.records.append(
+                Record(
+                    case.id,
+                    case.seq,
+                    self._clock.now(),
+                    type(event).__name__,
+                    to_data(event),
+                    case.fired,
+                    case.delta,
+                    case.late,
+                )
+            )
+            for command in commands:
+                match command:
+                    case Decide():
+                        events.append(answer(handle.workflow, command))
+                        continue
+                    case ScheduleTimer(timer, seconds):
+                        self._batch.timers[case.id, timer] = self._clock.now() + seconds
+                    case CancelTimer(timer):
+                        self._batch.timers[case.id, timer] = None
+                    case StartTask(firing_id, task) if firing_id not in self._bodies.deadlines:
+                        if allowed := handle.workflow.tasks[task].deadline:
+                            until = self._clock.now() + allowed
+                            self._bodies.deadlines[firing_id] = until
+                            self._batch.timers[case.id, firing_id] = until
+                    case CancelTask(firing_id):
+                        self._children.cancel(firing_id)
+                self._commands.append((handle, command))
+            self._forget_deadlines(handle, event, commands)
+        self.touch(handle)
+        if case.finished and handle.parent_id:
+            self._children.ended(handle)
+
+    def _forget_deadlines(self, handle: CaseHandle, event: Event, commands: list[Command]) -> None:
+        """The deadlines of the firings that this event has ended."""
+        ended = [c.firing_id for c in commands if isinstance(c, CancelTask)]
+        if isinstance(event, TaskCompleted | TaskFailed):
+            ended.append(event.firing_id)
+        for firing_id in ended:
+            over = firing_id not in handle._case.running
+            if over and self._bodies.deadlines.pop(firing_id, None) is not None:
+                self._batch.timers[handle.id, firing_id] = None
+
+    def touch(self, handle: CaseHandle) -> None:
+        """Have the case stored, and those who wait for it told."""
+        self._dirty[handle.id] = handle
+        self._work.set()
+
+    # -- the writer -------------------------------------------------------------------------
+
+    async def committed(self) -> None:
+        """Return when all that has happened until now is stored."""
+        self.check()
+        done = self._loop.create_future()
+        self._commits.append(done)
+        self._work.set()
+        await done
+        self.check()
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            batch, self._batch = self._batch, Batch()
+            commands, self._commands = self._commands, []
+            dirty, self._dirty = self._dirty, {}
+            commits, self._commits = self._commits, []
+            batch.cases = [self._row(handle) for handle in dirty.values()]
+            try:
+                lost = await self._in_writer(self._store.commit, batch)
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError):
+                    self._fail(_stopped(), commits)
+                    raise
+                known = error if isinstance(error, PetriflowError) else StoreError(say(error))
+                self._fail(known, commits)
+                return
+            self._let_go(lost)
+            for record in batch.records:
+                if record.case_id not in lost:
+                    self._announce(record)
+            for handle, command in commands:
+                if handle.lost is not None:
+                    continue
+                if isinstance(command, ScheduleTimer):
+                    at = batch.timers.get((handle.id, command.timer))
+                    if at is not None:
+                        self._set_timer(handle, command.timer, at)
+                else:
+                    self._carry_out(handle, command)
+            for handle in dirty.values():
+                # else it has moved on, and is told next time; or it is another engine's
+                if handle.lost is None and handle.id not in self._dirty:
+                    handle.tell()
+            for commit in commits:
+                if not commit.done():
+                    commit.set_result(None)
+
+    def _flusher_ended(self, flusher: asyncio.Task[None]) -> None:
+        """However it ended: nobody is left waiting for a commit that will never be."""
+        error = None if flusher.cancelled() else flusher.exception()
+        unknown = StoreError(say(error)) if error else _stopped()
+        self._fail(self._error or unknown)
+
+    def _row(self, handle: CaseHandle) -> StoredCase:
+        case = handle._case
+        marking, variables, control = case.dump()
+        return StoredCase(
+            case.id,
+            handle.workflow.content_hash,
+            handle.workflow.name,
+            case.status,
+            marking,
+            variables,
+            control,
+            case.seq,
+            case.error,
+            handle.created_at,
+            self._clock.now(),
+            handle.parent_id or None,
+            [handle.firing_id, handle.depth, handle.began_with] if handle.parent_id else None,
+        )
+
+    def _announce(self, record: Record) -> None:
+        if handle := self._handles.get(record.case_id):  # of a case that has ended, late events
+            self._observers.committed(handle, record)
+        if self._on_event is not None:
+            try:
+                self._on_event(record)
+            except (Exception, asyncio.CancelledError):
+                log.exception(
+                    "on_event failed for event %s of case %s",
+                    record.seq,
+                    record.case_id,
+                    extra={"case_id": record.case_id},
+                )
+
+    def _fail(self, error: PetriflowError, commits: Sequence[asyncio.Future[None]] = ()) -> None:
+        """Stop: nothing further is told or started; the store holds the last commit."""
+        self._error = error
+        for waiter in (*commits, *self._commits):
+            if not waiter.done():
+                waiter.set_result(None)  # whoever waits looks at the error next
+        for handle in self._handles.values():
+            for told in (*handle._waiters, *handle._settlers):
+                if not told.done():
+                    told.set_exception(error)
+            handle._waiters.clear()
+            handle._settlers.clear()
+
+    def _carry_out(self, handle: CaseHandle, command: Command) -> None:
+        match command:
+            case StartTask(firing_id, attempt=attempt) if not self._is_wanted(
+                handle, firing_id, attempt
+            ):
+                pass  # the case has dropped it or is suspended, or the next engine will start it
+            case StartTask(task=task) if handle.workflow.tasks[task].calls is not None:
+                self._observers.queued(handle, command)
+                self._observers.began(handle, command)
+                self._children.start(handle, command)
+            case StartTask():
+                self._bodies.start(handle, command)
+            case CancelTask(firing_id):
+                self._observers.withdrawn(handle, firing_id)
+                self._bodies.cancel(firing_id)
+            case CancelTimer(timer):
+                if running := self._timers.pop((handle.id, timer), None):
+                    running.cancel()
+            case CaseFinished():
+                self._handles.pop(handle.id, None)
+                self._observers.ended(handle)
+            case Decide() | ScheduleTimer():
+                raise AssertionError("a decision and a timer's time are settled in the turn")
+
+    def _is_wanted(self, handle: CaseHandle, firing_id: str, attempt: int) -> bool:
+        if self._stopping or handle.status == "suspended":
+            return False
+        running = handle._case.running.get(firing_id)
+        return running is not None and running.attempt == attempt
+
+
+def _stopped() -> StoreError:
+    return StoreError("the engine was stopped; the case continues with the next engine")
