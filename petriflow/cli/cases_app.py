@@ -23,6 +23,7 @@ from petriflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from petriflow.execution.clerk import Clerk
+    from petriflow.execution.observer import Observer
     from petriflow.execution.store import Store
 
 cases = typer.Typer(no_args_is_help=True, help="The cases of a store: look at them, give orders.")
@@ -292,24 +293,48 @@ def _why_not(clerk: Clerk, case: str, name: str) -> str:
 
 
 @app.command()
-def worker(models: Models, store: Url = DEFAULT) -> None:
+def worker(
+    models: Models,
+    store: Url = DEFAULT,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Serve figures for Prometheus on this port; 0 for any free one."
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="The address that they are served on; 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+) -> None:
     """Run the open cases of a store until SIGTERM or Ctrl-C, then stop in good order.
 
     Bodies that run are cancelled and have a moment to clean up; their cases are kept, and go on
     with the next worker.
     Example: `petriflow worker --store sqlite:///cases.db models/order.py models/claim.py`
     """
-    asyncio.run(_serve([_workflow(model) for model in models], store))
+    flows = [_workflow(model) for model in models]
+    if metrics_port is None:
+        asyncio.run(_serve(flows, store))
+        return
+    from petriflow.execution.telemetry import Metrics
+
+    metrics = Metrics()
+    address, stop = metrics.serve(metrics_port, metrics_host)
+    notes.print(f"figures are at {address}", markup=False, soft_wrap=True)
+    try:
+        asyncio.run(_serve(flows, store, metrics))
+    finally:
+        stop()
 
 
-async def _serve(flows: list[Workflow], store: str) -> None:
+async def _serve(flows: list[Workflow], store: str, *observers: Observer) -> None:
     from petriflow.execution import Engine
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signals.SIGTERM, signals.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Engine(store, workflows=flows) as engine:
+    async with Engine(store, workflows=flows, observers=observers) as engine:
         names = ", ".join(flow.name for flow in flows)
         notes.print(f"running {names}: {len(engine.cases)} open cases", markup=False)
         for id, name in engine.left.items():

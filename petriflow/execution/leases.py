@@ -31,6 +31,7 @@ class Leases(Core):
             await asyncio.sleep(self._store.lease / 3)
             try:
                 lost, more = await self._in_writer(self._store.renew, list(self._workflows))
+                self._observers.renewed()
                 self._let_go(lost)
                 found = [row for row in found if row.id not in lost] + more
                 if found and not self._stopping:

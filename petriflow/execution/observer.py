@@ -49,6 +49,12 @@ class Observer:
     def left(self, case: CaseHandle, at: float) -> None:
         """This engine does not go on with the case, which has not ended."""
 
+    def wrote(self, events: int, seconds: float, waiting: int) -> None:
+        """A commit took so many seconds and stored so many events; more wait for the next one."""
+
+    def renewed(self, at: float) -> None:
+        """The engine has renewed its lease on its cases; never told where nobody shares them."""
+
 
 class Observers:
     """All observers of an engine, told one after the other."""
@@ -94,10 +100,30 @@ class Observers:
         for observer in self._all:
             _safely(case, observer.left, self._clock.now())
 
+    def wrote(self, events: int, seconds: float, waiting: int) -> None:
+        """Tell of a commit, and how many events have come together meanwhile."""
+        for observer in self._all:
+            _tell(observer.wrote, events, seconds, waiting)
+
+    def renewed(self) -> None:
+        """Tell that the lease was renewed."""
+        for observer in self._all:
+            _tell(observer.renewed, self._clock.now())
+
 
 def _safely(case: CaseHandle, tell: Callable[..., None], *args: Any) -> None:
     try:
         tell(case, *args)
     except (Exception, asyncio.CancelledError):
-        who = getattr(tell, "__qualname__", repr(tell))
-        log.exception("%s failed for case %s", who, case.id, extra={"case_id": case.id})
+        log.exception("%s failed for case %s", _who(tell), case.id, extra={"case_id": case.id})
+
+
+def _tell(tell: Callable[..., None], *args: Any) -> None:
+    try:
+        tell(*args)
+    except (Exception, asyncio.CancelledError):
+        log.exception("%s failed", _who(tell))
+
+
+def _who(tell: Callable[..., None]) -> str:
+    return getattr(tell, "__qualname__", repr(tell))

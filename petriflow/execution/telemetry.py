@@ -54,6 +54,13 @@ class Metrics(Observer):
     A case counts in the engine that commits its end, once. `active_workflows` are the open cases
     of the engines that have this observer now.
 
+    Of leases, by workflow: `taken_workflows_total` (cases that were continued from the store, after
+    an earlier engine or one that is gone), `lost_workflows_total` (those that another engine took
+    because this one was away for longer than its lease); and `lease_renewed_timestamp_seconds`
+    (when the engine last said that it lives; 0 where no other shares its store). Of the writer:
+    `commit_duration_seconds`, `committed_events_total`, and `commit_queue_events` (how many events
+    had come together while the last commit was made; where it grows, the store is too slow).
+
     Raises:
         DefinitionError: prometheus_client is not installed.
 
@@ -88,6 +95,14 @@ class Metrics(Observer):
         self._failures = Counter("failed_task_attempts", "Failed attempts", both, registry=own)
         self._queued = Gauge("queued_tasks", "Attempts that are to begin", both, registry=own)
         self._running = Gauge("running_tasks", "Attempts at work", both, registry=own)
+        self._taken = Counter("taken_workflows", "Continued from the store", case, registry=own)
+        self._lost = Counter("lost_workflows", "Taken by another engine", case, registry=own)
+        self._renewed = Gauge(
+            "lease_renewed_timestamp_seconds", "When the lease was last renewed", registry=own
+        )
+        self._commit_seconds = seconds("commit_duration_seconds", "Of one commit", [])
+        self._events = Counter("committed_events", "Events stored", registry=own)
+        self._waiting = Gauge("commit_queue_events", "Events for the next commit", registry=own)
         self._open: set[str] = set()
         self._attempts: dict[str, dict[str, _Attempt]] = {}
 
@@ -97,28 +112,40 @@ class Metrics(Observer):
 
         return generate_latest(self.registry)
 
-    def serve(self, port: int, host: str = "0.0.0.0") -> Callable[[], None]:
-        """Answer Prometheus at `http://host:port/metrics`, in a thread; call the result to stop.
+    def serve(self, port: int, host: str = "127.0.0.1") -> tuple[str, Callable[[], None]]:
+        """Answer Prometheus, in a thread: to this machine only, unless another host is named.
+
+        Returns:
+            The address, such as `http://127.0.0.1:9464/metrics`, and a function that ends it. With
+            port 0 the system chooses a free port.
 
         Raises:
-            OSError: the port cannot be had.
+            DefinitionError: the port cannot be had.
         """
         from prometheus_client import start_http_server
 
-        server, thread = start_http_server(port, host, self.registry)
+        try:
+            server, thread = start_http_server(port, host, self.registry)
+        except (OSError, OverflowError) as error:
+            raise DefinitionError(
+                f"metrics cannot be served on port {port} of {host!r} ({error}); choose another "
+                "port, or 0 for any that is free"
+            ) from error
 
         def stop() -> None:
             server.shutdown()
             server.server_close()
             thread.join()
 
-        return stop
+        return f"http://{host}:{server.server_port}/metrics", stop
 
     def opened(self, case: CaseHandle, at: float, continued: bool) -> None:
         """Count it among the active ones, once."""
         if case.id not in self._open:
             self._open.add(case.id)
             self._active.labels(case.workflow.name).inc()
+            if continued:
+                self._taken.labels(case.workflow.name).inc()
 
     def ended(self, case: CaseHandle, at: float) -> None:
         """Count its end and the time since its beginning."""
@@ -128,6 +155,8 @@ class Metrics(Observer):
 
     def left(self, case: CaseHandle, at: float) -> None:
         """It is not active here any more."""
+        if case.lost is not None:
+            self._lost.labels(case.workflow.name).inc()
         if case.id in self._open:
             self._open.remove(case.id)
             self._active.labels(case.workflow.name).dec()
@@ -168,6 +197,16 @@ class Metrics(Observer):
     def withdrawn(self, case: CaseHandle, firing_id: str, at: float) -> None:
         """It is neither queued nor running any more."""
         self._end(case, firing_id)
+
+    def wrote(self, events: int, seconds: float, waiting: int) -> None:
+        """Count what is stored, and what waits to be."""
+        self._commit_seconds.observe(seconds)
+        self._events.inc(events)
+        self._waiting.set(waiting)
+
+    def renewed(self, at: float) -> None:
+        """Note when."""
+        self._renewed.set(at)
 
     def _end(self, case: CaseHandle, firing_id: str) -> float | None:
         """Take the attempt off; the answer is when it began."""

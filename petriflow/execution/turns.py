@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 from petriflow.execution.core import Core
@@ -113,6 +114,7 @@ class Turns(Core):
             dirty, self._dirty = self._dirty, {}
             commits, self._commits = self._commits, []
             batch.cases = [self._row(handle) for handle in dirty.values()]
+            began = time.perf_counter()
             try:
                 lost = await self._in_writer(self._store.commit, batch)
             except BaseException as error:
@@ -122,6 +124,9 @@ class Turns(Core):
                 known = error if isinstance(error, PetriflowError) else StoreError(say(error))
                 self._fail(known, commits)
                 return
+            if batch.records:
+                seconds = time.perf_counter() - began
+                self._observers.wrote(len(batch.records), seconds, len(self._batch.records))
             self._let_go(lost)
             for record in batch.records:
                 if record.case_id not in lost:

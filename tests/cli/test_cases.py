@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,33 @@ def wait_for(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.promise("CLI-11")
+def test_a_worker_serves_its_figures_until_it_stops(cli: Cli) -> None:
+    pytest.importorskip("prometheus_client")
+    file = model(OFFER)
+    opened(cli)
+    command = [sys.executable, "-m", "petriflow", "worker", file, "--metrics-port", "0"]
+    worker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert worker.stderr is not None
+        address = worker.stderr.readline().removeprefix("figures are at ").strip()
+        assert "running w" in worker.stderr.readline()
+        with urllib.request.urlopen(address) as answer:
+            assert b'active_workflows{workflow="w"} 1.0' in answer.read()
+        port = address.rpartition(":")[2].partition("/")[0]
+        refused = cli("worker", file, "--metrics-port", port)
+        assert refused.code == 2
+        assert f"port {port}" in refused.err
+        assert "choose another" in refused.err
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=30)
+    assert worker.returncode == 0
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address)
 
 
 def test_a_worker_without_a_workflow_is_refused(cli: Cli) -> None:

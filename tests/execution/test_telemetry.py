@@ -18,10 +18,11 @@ import pytest
 from petriflow import Engine, TaskContext, Workflow, call, task
 from petriflow.execution.observer import Observer
 from petriflow.execution.telemetry import JsonFormatter, Logs, Metrics, Traces
-from petriflow.net.errors import DefinitionError
+from petriflow.net.errors import DefinitionError, StoreError
 from petriflow.patterns import discriminator, event, parallel, sequence
 
 from .test_engine import MEMORY, JumpingClock, step, until
+from .test_leases import expire
 
 parser = pytest.importorskip("prometheus_client.parser")
 trace_sdk = pytest.importorskip("opentelemetry.sdk.trace")
@@ -58,7 +59,7 @@ async def test_each_metric_counts_what_its_name_says() -> None:
         for flow in (good, bad, bad):
             await (await engine.start(flow)).wait()
     read = figures(metrics)
-    assert {key: n for key, n in read.items() if "seconds" not in key[0]} == {
+    assert {key: n for key, n in read.items() if key[1] and "seconds" not in key[0]} == {
         ("active_workflows", "good", ""): 0,
         ("active_workflows", "bad", ""): 0,
         ("completed_workflows_total", "good", ""): 1,
@@ -152,12 +153,9 @@ async def test_two_engines_in_one_process_count_apart_or_together() -> None:
 
 
 async def test_metrics_are_served_until_they_are_stopped() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     metrics = Metrics()
-    stop = metrics.serve(port, "127.0.0.1")
-    url = f"http://127.0.0.1:{port}/metrics"
+    url, stop = metrics.serve(0)
+    assert url.startswith("http://127.0.0.1:")  # nobody else's business, unless one says so
     try:
         served = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read())
     finally:
@@ -165,6 +163,53 @@ async def test_metrics_are_served_until_they_are_stopped() -> None:
     assert b"# TYPE active_workflows gauge" in served
     with pytest.raises(OSError, match="refused"):
         await asyncio.to_thread(urllib.request.urlopen, url)
+
+
+@pytest.mark.promise("CLI-11")
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(DefinitionError, match=rf"port {port} of '127.0.0.1' \(.*in use"):
+            Metrics().serve(port)
+    with pytest.raises(DefinitionError, match="cannot be served on port 70000"):
+        Metrics().serve(70000)
+
+
+@pytest.mark.promise("RUN-24")
+async def test_the_writer_tells_what_it_wrote_and_how_long_it_took() -> None:
+    flow = Workflow("w", sequence(step("a"), step("b")))
+    metrics = Metrics()
+    async with Engine(MEMORY, workflows=flow, observers=[metrics]) as engine:
+        case = await engine.start(flow)
+        await case.wait()
+        events = len(await engine.history(case.id))
+    read = figures(metrics)
+    assert read["committed_events_total", "", ""] == events == 3
+    assert 1 <= read["commit_duration_seconds_count", "", ""] <= 3
+    assert read["commit_duration_seconds_sum", "", ""] > 0
+    assert read["commit_queue_events", "", ""] == 0
+    assert read["lease_renewed_timestamp_seconds", "", ""] == 0  # nobody shares a SQLite file
+    assert not any(key[0] in ("taken_workflows_total", "lost_workflows_total") for key in read)
+
+
+@pytest.mark.promise("RUN-24")
+async def test_what_engines_take_from_each_other_is_counted(database: str) -> None:
+    flow = Workflow("w", sequence(step("a"), event("go"), step("b")))
+    first, second = Metrics(), Metrics()
+    async with Engine(database, workflows=flow, observers=[first]) as one:
+        case = await one.start(flow)
+        one._leases.cancel()  # it is away
+        expire(database)
+        async with Engine(database, workflows=flow, observers=[second]) as two:
+            await until(lambda: figures(second).get(("taken_workflows_total", "w", "")) == 1)
+            with pytest.raises(StoreError, match="taken over"):
+                await one.signal(case, "go")
+            assert figures(first)["lost_workflows_total", "w", ""] == 1
+            assert figures(first)["active_workflows", "w", ""] == 0
+            await until(lambda: figures(second)["lease_renewed_timestamp_seconds", "", ""] > 0)
+            assert not two._stopping
 
 
 def test_an_engine_loads_no_library_of_telemetry_that_is_not_asked_for() -> None:
