@@ -86,7 +86,7 @@ async def _run(
     tell = _teller(workflow, out, started)
     others: list[dict[str, Any]] = []
     async with Engine(store, workflows=[workflow], on_event=tell) as engine:
-        cases = list(engine.cases) if go_on else [await engine.start(workflow, variables)]
+        cases = [*await engine.open_cases()] if go_on else [await engine.start(workflow, variables)]
         for case in cases if go_on else ():
             out.print(f"case {case.id} of {workflow.name}, continued", style="bold", markup=False)
             for task in case.at_work:

@@ -266,8 +266,11 @@ def _order(
             before = (await clerk.outcome(case)).status
             if before in FINAL:
                 return False, before
-            if case not in {open_case.id for open_case in clerk.cases}:
-                raise UnknownCase(_why_not(clerk, case, flow.name))
+            if case in clerk.left:
+                raise UnknownCase(
+                    f"case {case!r} was started with another model than this {flow.name!r}, of "
+                    f"workflow {clerk.left[case]!r}; give that one by --model"
+                )
             useful = await give(clerk)
             return useful, (await clerk.outcome(case)).status
 
@@ -278,15 +281,6 @@ def _order(
         word = "" if useful else "nothing was to be done: "
         screen.print(f"{word}case {case} is {status}", markup=False, soft_wrap=True)
     raise typer.Exit(0 if useful else 1)
-
-
-def _why_not(clerk: Clerk, case: str, name: str) -> str:
-    if case in clerk.left:
-        return (
-            f"case {case!r} was started with another model than this {name!r}, of workflow "
-            f"{clerk.left[case]!r}; give that one by --model"
-        )
-    return f"case {case!r} was called by another case, or another engine has it"
 
 
 # -- a worker -------------------------------------------------------------------------------------
@@ -336,7 +330,8 @@ async def _serve(flows: list[Workflow], store: str, *observers: Observer) -> Non
         loop.add_signal_handler(number, stop.set)
     async with Engine(store, workflows=flows, observers=observers) as engine:
         names = ", ".join(flow.name for flow in flows)
-        notes.print(f"running {names}: {len(engine.cases)} open cases", markup=False)
+        count = sum((await engine.counts()).values())
+        notes.print(f"running {names}: {count} open cases", markup=False)
         for id, name in engine.left.items():
             notes.print(f"case {id} of {name} waits for its own version", markup=False)
         while not stop.is_set():

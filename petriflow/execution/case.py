@@ -78,6 +78,11 @@ class Case(Game):
         return bool(self.incidents) and not (self.running or self.deciding or self.waiting)
 
     @property
+    def active(self) -> bool:
+        """Whether an engine has something to do for it; else it waits for events, times, people."""
+        return not self.finished and bool(self.running or self.deciding)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing goes on by itself: only events and persons can bring the case on."""
         if self.status == "suspended":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from petriflow.execution.engine import Engine
 from petriflow.execution.events import Command, StartTask
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.timers import Due
 
 
 class Clerk(Engine):
@@ -20,3 +21,9 @@ class Clerk(Engine):
 
     def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
         pass
+
+    def _takes(self) -> list[str]:
+        return []
+
+    async def _first_timers(self, before: float, limit: int) -> list[Due]:
+        return []

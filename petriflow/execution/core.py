@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from petriflow.execution.bodies import Bodies
 from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock, working
 from petriflow.execution.events import Command, Event
-from petriflow.execution.handle import CaseHandle
+from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.observer import Observers
 from petriflow.execution.store import Batch, Record, Store, StoredCase
+from petriflow.execution.timers import Timers
 from petriflow.net.errors import PetriflowError, StoreError
 from petriflow.workflow import Workflow
 
 T = TypeVar("T")
+
+
+class Away(StoreError):
+    """The engine does not have the case any more: another engine does, or it was put away."""
 
 
 class Core:
@@ -36,10 +42,17 @@ class Core:
     _children: Children
     _stopping: bool
     _error: PetriflowError | None
-    #: the cases it has, and the ids of open ones that it has no definition for
+    #: the cases it has, those that somebody holds or waits for, open ones of unknown definitions,
+    #: and ones that cannot be read
     _handles: dict[str, CaseHandle]
+    _known: WeakValueDictionary[str, CaseHandle]
+    _watched: dict[str, CaseHandle]
     _left: dict[str, str]
-    _timers: dict[tuple[str, str], asyncio.Task[None]]
+    _damaged: dict[str, StoreError]
+    _timers: Timers
+    #: who is just now getting a case from the store
+    _reaching: dict[str, asyncio.Task[None]]
+    _having: asyncio.Lock
     #: what has happened since the last commit, and who waits for the next
     _batch: Batch
     _commands: list[tuple[CaseHandle, Command]]
@@ -49,6 +62,8 @@ class Core:
     #: who is just now starting a case under a key, or telling an event under one
     _starting: dict[tuple[str, str], asyncio.Task[CaseHandle]]
     _telling: set[tuple[str, str]]
+    #: the orders of others that are just now carried out
+    _carrying: dict[str, asyncio.Task[None]]
 
     def check(self) -> None:
         """Raise the error that stopped the engine, if one did."""
@@ -78,6 +93,28 @@ class Core:
         """Return when all that has happened until now is stored."""
         raise NotImplementedError
 
+    async def case(self, id: str) -> CaseHandle:
+        """A case of the store."""
+        raise NotImplementedError
+
+    async def cancel(self, case: CaseHandle | str, reason: str = "") -> Outcome:
+        """Give a case up."""
+        raise NotImplementedError
+
+    async def retry(
+        self,
+        case: CaseHandle | str,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        choice: str | None = None,
+    ) -> None:
+        """Try the choices at which a case waits again."""
+        raise NotImplementedError
+
+    def watch(self, handle: CaseHandle) -> None:
+        """Somebody waits for the case: see that they are told."""
+        raise NotImplementedError
+
     async def suspend(self, case: CaseHandle | str, reason: str = "") -> bool:
         """Hold a case and those that it calls."""
         raise NotImplementedError
@@ -86,22 +123,42 @@ class Core:
         """Let a case and those that it calls go on."""
         raise NotImplementedError
 
+    def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
+        """Have a timer ring."""
+        raise NotImplementedError
+
+    def _carry_out(self, handle: CaseHandle, command: Command) -> None:
+        """Do what a case asks for."""
+        raise NotImplementedError
+
     def _handle(self, stored: StoredCase, workflow: Workflow) -> CaseHandle:
-        """The case of a row."""
+        """The handle of a row: the one that is known, brought up to date, or a new one."""
         raise NotImplementedError
 
-    def _load(self, stored: StoredCase) -> CaseHandle | None:
-        """Have a case of the store, unless its definition was not given."""
+    async def _reach(self, id: str) -> CaseHandle | None:
+        """Have an open case from now on; `None` if another engine is at work for it."""
         raise NotImplementedError
 
-    def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
-        """Carry out what stands open of a case of the store."""
+    async def _acquire(self, ids: Collection[str]) -> None:
+        """Have those of these cases that may be had."""
         raise NotImplementedError
 
-    def _let_go(self, ids: frozenset[str]) -> None:
+    def _put_away(self, handle: CaseHandle) -> None:
+        """Keep nothing in memory of a case that only waits; whoever needs it reaches for it."""
+        raise NotImplementedError
+
+    async def _refresh(self, handles: Collection[CaseHandle]) -> None:
+        """Bring handles of cases that others have up to date."""
+        raise NotImplementedError
+
+    def _let_go(self, ids: Collection[str], unborn: Collection[str] = ()) -> None:
         """Drop cases that another engine has."""
         raise NotImplementedError
 
-    def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
-        """Have a timer ring."""
+    def _settle(self, id: str) -> None:
+        """Put a case away that was reached for, if nothing has come of it."""
+        raise NotImplementedError
+
+    async def _work_off(self) -> None:
+        """Carry out the orders of others that are this engine's to carry out."""
         raise NotImplementedError

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar, cast, get_args
 
-from petriflow.execution.events import EventReceived, Resumed, Status, Suspended
+from petriflow.execution.core import Away
+from petriflow.execution.events import (
+    OPEN,
+    CancelRequested,
+    EventReceived,
+    IncidentResolved,
+    Resumed,
+    Status,
+    Suspended,
+)
 from petriflow.execution.explain import Explanation, explained
 from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.orders import Orders
 from petriflow.execution.program import program
 from petriflow.execution.store import Record, Summary, Which
-from petriflow.net.errors import DefinitionError, UnknownCase, printable
+from petriflow.net.errors import DefinitionError, UnknownCase, VariableError, printable
 from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
 
@@ -38,29 +47,43 @@ class Desk(Orders):
     """The questions and orders that an `Engine` takes for its cases; it does the work itself."""
 
     @property
-    def cases(self) -> tuple[CaseHandle, ...]:
-        """The cases of this engine that have not ended, those continued from the store too.
-
-        Cases that are called by others are not among them.
-        """
-        return tuple(h for h in self._handles.values() if not h.told and not h.parent_id)
-
-    @property
     def left(self) -> Mapping[str, str]:
         """The open cases of the store whose definition this engine was not given, with the names of
         their workflows. They wait, as they are, for an engine that has it.
         """
         return MappingProxyType(self._left)
 
-    def case(self, id: str) -> CaseHandle:
-        """An open case of this engine.
+    async def case(self, id: str) -> CaseHandle:
+        """A case of the store, open or ended, whichever engine is at work for it.
 
         Raises:
-            UnknownCase: the engine has no open case of this id.
+            UnknownCase: there is no such case, or its workflow was not given to this engine.
         """
-        if id not in self._handles:
-            raise UnknownCase(f"this engine has no open case {id!r}")
-        return self._handles[id]
+        self.check()
+        known = self._known.get(id)
+        if known is not None:
+            await self._refresh([known])
+            return known
+        stored = await self._in_writer(self._store.case, id)
+        if stored.definition not in self._workflows:
+            raise UnknownCase(
+                f"case {id!r} is of another version of workflow {stored.workflow!r}, which this "
+                "engine was not given"
+            )
+        known = self._known.get(id)  # it may have come meanwhile
+        return known or self._handle(stored, self._workflows[stored.definition])
+
+    async def open_cases(self) -> tuple[CaseHandle, ...]:
+        """All open cases of the engine's workflows, the oldest first; not those that others called.
+
+        It holds them all in memory; `list` tells of many more cases.
+        """
+        found: list[Summary] = []
+        for status in sorted(OPEN):
+            found += await self.list(status=cast(Status, status), limit=None)
+        found.sort(key=lambda summary: (summary.created_at, summary.id))
+        mine = [s.id for s in found if s.id not in self._left]
+        return tuple([await self.case(id) for id in mine])
 
     async def signal(
         self,
@@ -107,13 +130,9 @@ class Desk(Orders):
             self._telling.add((handle.id, key))
         try:
             self._batch.inbox += [(handle.id, key, event, self._clock.now())] if key else []
-            self.turn(handle, EventReceived(event, checked))
-            useful = not handle._case.late
-            await self.committed()
-            handle.check()
+            return await self._apply(handle, EventReceived(event, checked))
         finally:
             self._telling.discard((handle.id, key or ""))
-        return useful
 
     async def suspend(self, case: CaseHandle | str, reason: str = "") -> bool:
         """Hold a case: bodies that run may finish and events are received, but nothing new starts.
@@ -153,11 +172,16 @@ class Desk(Orders):
         Raises:
             UnknownCase: this engine has no open case of this id.
         """
-        ended = await self._order(case, "cancel", reason=printable(str(reason)))
-        return Outcome(**ended)
+        handle = case if isinstance(case, CaseHandle) else await self.case(case)
+        with suppress(UnknownCase):  # it has ended
+            if not handle.told:
+                await self._order(handle, "cancel", reason=printable(str(reason)))
+        if handle.away:
+            await self._refresh([handle])
+        return await handle.wait()
 
-    async def _order_cancel(self, handle: CaseHandle, reason: str) -> dict[str, Any]:
-        return asdict(await handle.cancel(reason))
+    async def _order_cancel(self, handle: CaseHandle, reason: str) -> bool:
+        return await self._apply(handle, CancelRequested(reason))
 
     async def _tell_all(self, first: CaseHandle, event: Suspended | Resumed) -> bool:
         """Suspend or resume a case and those that it calls; the answer is whether it was of use."""
@@ -169,8 +193,41 @@ class Desk(Orders):
             if member.status == before:
                 self.turn(member, event)
         await self.committed()
-        first.check()
+        if first.refused:
+            raise Away(f"case {first.id!r} was taken over by another engine")
         return useful
+
+    async def retry(
+        self,
+        case: CaseHandle | str,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        choice: str | None = None,
+    ) -> None:
+        """Try the choices at which a case waits again; see `CaseHandle.retry`."""
+        await self._order(case, "retry", updates=dict(updates or {}), choice=choice)
+
+    async def _order_retry(
+        self, handle: CaseHandle, updates: Mapping[str, Any], choice: str | None
+    ) -> None:
+        waits = list(handle._case.incidents)
+        if choice is not None and choice not in waits:
+            raise UnknownCase(
+                f"case {handle.id!r} does not wait at {choice!r}; it waits at {waits}"
+            )
+        paths = waits if choice is None else [choice]
+        checked = handle.workflow.schema.updates(handle._case.variables, updates)
+        for name in checked if len(paths) > 1 else ():
+            if handle.workflow.policy(name).kind in ("collect", "reduce"):
+                raise VariableError(
+                    f"variable {name!r} would be added once for each of {paths}; name one of them "
+                    "by choice="
+                )
+        for path in paths:
+            self.turn(handle, IncidentResolved(path, checked))
+        await self.committed()
+        if handle.refused:
+            raise Away(f"case {handle.id!r} was taken over by another engine")
 
     async def explain(self, case: CaseHandle | str) -> Explanation:
         """What a case waits for, or how it ended, by what is stored of it.
@@ -209,6 +266,13 @@ class Desk(Orders):
         after = since.timestamp() if isinstance(since, datetime) else since
         found = await self._in_writer(self._store.summaries, which(status, name, after, limit))
         return tuple(found)
+
+    async def counts(self) -> dict[str, int]:
+        """How many open cases there are of each workflow; where engines share a store, of those
+        that this one had last.
+        """
+        self.check()
+        return await self._in_writer(self._store.counts)
 
     async def history(self, case_id: str) -> Records:
         """The stored events of a case, in order.

@@ -15,20 +15,16 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
+from weakref import WeakValueDictionary
 
 from petriflow.execution.bodies import Bodies
-from petriflow.execution.case import Case
 from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock, SystemClock
 from petriflow.execution.desk import Desk
 from petriflow.execution.events import (
     Command,
-    Decide,
     Event,
-    ScheduleTimer,
-    Status,
-    TimerFired,
 )
 from petriflow.execution.executors import Executor, Processes
 from petriflow.execution.executors.job import check
@@ -36,16 +32,14 @@ from petriflow.execution.gate import admit, with_called
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.leases import Leases
 from petriflow.execution.observer import Observer, Observers
-from petriflow.execution.program import program
-from petriflow.execution.questions import answer
 from petriflow.execution.starting import Starting
-from petriflow.execution.store import Batch, Record, Store, StoredCase, open_store
+from petriflow.execution.store import Batch, Record, Store, open_store
+from petriflow.execution.timers import Timers
 from petriflow.execution.turns import Turns
 from petriflow.net.errors import (
     DefinitionError,
     PetriflowError,
     StoreError,
-    say,
 )
 from petriflow.workflow import Workflow
 
@@ -113,6 +107,12 @@ class Engine(Starting, Turns, Desk, Leases):
             raise DefinitionError(f"an engine's limit={limit!r}; use 1, 2, 3, …")
         self._limit = limit
         self._handles: dict[str, CaseHandle] = {}
+        self._known: WeakValueDictionary[str, CaseHandle] = WeakValueDictionary()
+        self._watched: dict[str, CaseHandle] = {}
+        self._reaching: dict[str, asyncio.Task[None]] = {}
+        self._carrying: dict[str, asyncio.Task[None]] = {}
+        self._damaged: dict[str, StoreError] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._telling: set[tuple[str, str]] = set()
         self._starting: dict[tuple[str, str], asyncio.Task[CaseHandle]] = {}
         self._left: dict[str, str] = {}
@@ -143,7 +143,8 @@ class Engine(Starting, Turns, Desk, Leases):
             self._writer.shutdown()
             raise
         self._batch = Batch()
-        self._timers: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._timers = Timers(self._clock, self._ring, self._first_timers)
+        self._having = asyncio.Lock()
         self._commands: list[tuple[CaseHandle, Command]] = []
         self._dirty: dict[str, CaseHandle] = {}
         self._work = asyncio.Event()
@@ -159,6 +160,8 @@ class Engine(Starting, Turns, Desk, Leases):
             await self._bodies.stop()
             await self._shut()
             raise
+        self._observers.counted(await self._in_writer(self._store.counts))
+        self._ringing = asyncio.create_task(self._timers.go())
         self._leases = asyncio.create_task(self._keep_leases())
         self._flusher = asyncio.create_task(self._flush_forever())
         self._flusher.add_done_callback(self._flusher_ended)
@@ -172,10 +175,11 @@ class Engine(Starting, Turns, Desk, Leases):
     ) -> None:
         # From here on nothing new is begun; what has happened until the end is still stored.
         self._stopping = True
-        self._leases.cancel()
+        loops = self._leases, self._ringing
+        for loop in loops:
+            loop.cancel()
         try:
-            for timer in self._timers.values():
-                timer.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
             await self._bodies.stop()
             with suppress(PetriflowError):  # an engine that lost its store tells those who wait
                 await self.committed()
@@ -184,67 +188,28 @@ class Engine(Starting, Turns, Desk, Leases):
             await asyncio.gather(self._flusher, return_exceptions=True)
             for handle in self._handles.values():
                 self._observers.left(handle)
+            self._observers.stopped()
             await self._shut()
 
     async def _shut(self) -> None:
         await self._in_writer(self._store.close)
         self._writer.shutdown()
 
-    def _load(self, stored: StoredCase) -> CaseHandle | None:
-        workflow = self._workflows.get(stored.definition)
-        if workflow is None:
-            self._children.elsewhere.add(stored.id)
-            if stored.parent is None:
-                self._left[stored.id] = stored.workflow
-            return None
-        handle = self._handles[stored.id] = self._handle(stored, workflow)
-        if stored.parent is not None and stored.call is not None:
-            handle.parent_id = stored.parent
-            handle.firing_id, handle.depth, handle.began_with = stored.call
-            self._children.adopt(handle)
-        return handle
-
-    def _handle(self, stored: StoredCase, workflow: Workflow) -> CaseHandle:
-        try:
-            case = Case.load(
-                program(workflow),
-                stored.id,
-                cast(Status, stored.status),
-                stored.version,
-                stored.error,
-                (stored.marking, stored.variables, stored.control),
-            )
-        except Exception as error:
-            raise StoreError(
-                f"case {stored.id!r} in the store is damaged ({say(error)}); restore the file"
-            ) from error
-        return CaseHandle(self, case, workflow, stored.created_at)
-
-    def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
-        case = handle._case
-        firings = {firing: due.get((case.id, firing)) for firing in case.running}
-        self._bodies.deadlines |= {firing: at for firing, at in firings.items() if at is not None}
-        for command in case.open_commands():
-            match command:
-                case Decide():
-                    self.turn(handle, answer(handle.workflow, command))
-                case ScheduleTimer(timer):
-                    self._set_timer(handle, timer, due[case.id, timer])
-                case _:
-                    self._carry_out(handle, command)
-
-    def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:
-        async def ring() -> None:
-            await self._clock.sleep(max(0.0, due - self._clock.now()))
-            self._timers.pop((handle.id, timer), None)
-            self._ended(handle, TimerFired(timer))
-
-        self._timers[handle.id, timer] = self._loop.create_task(ring())
-
     def _ended(self, handle: CaseHandle, event: Event) -> None:
-        """A body has ended."""
-        if self._error is None and handle.lost is None:
+        """A body has ended. Of one whose case is another engine's nothing is noted; one that was
+        not wanted any more may end when its case has been put away.
+        """
+        if self._error is None and not handle.away:
             self.turn(handle, event)
+        elif self._error is None and not handle.refused and not self._stopping:
+            late = self._loop.create_task(self._ended_late(handle.id, event))
+            self._ending.add(late)
+            late.add_done_callback(self._ending.discard)
+
+    async def _ended_late(self, id: str, event: Event) -> None:
+        with suppress(PetriflowError):  # it is of no consequence
+            if handle := await self._reach(id):
+                self.turn(handle, event)
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:

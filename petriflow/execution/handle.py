@@ -10,14 +10,11 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from petriflow.execution.case import Case
-from petriflow.execution.events import CancelRequested, Event, IncidentResolved, Status
+from petriflow.execution.events import Event, Status
 from petriflow.net.errors import (
     GuardError,
     NoBranchEnabled,
     PetriflowError,
-    UnknownCase,
-    VariableError,
-    printable,
 )
 from petriflow.workflow import Workflow
 from petriflow.workflow.variables import Data
@@ -46,8 +43,22 @@ class Shell(Protocol):
         """Return when all that has happened until now is stored."""
         ...
 
-    def touch(self, handle: CaseHandle) -> None:
-        """Tell those who wait for the case, after the next commit."""
+    async def cancel(self, case: CaseHandle, reason: str = "") -> Outcome:
+        """Give a case up."""
+        ...
+
+    async def retry(
+        self,
+        case: CaseHandle,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        choice: str | None = None,
+    ) -> None:
+        """Try the choices at which a case waits again."""
+        ...
+
+    def watch(self, handle: CaseHandle) -> None:
+        """Somebody waits for the case: see that they are told."""
         ...
 
 
@@ -66,7 +77,7 @@ class Outcome:
         return self.status == "completed"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class CaseHandle:
     """A case of a running engine: look at it, wait for it, cancel it, try it again."""
 
@@ -85,8 +96,12 @@ class CaseHandle:
     began_with: Data = field(default_factory=dict)
     #: whether its caller has given it up
     disowned: bool = False
-    #: why this is a case of this engine no more, if another has it
-    lost: PetriflowError | None = None
+    #: how often the case had changed hands when its engine got it
+    fence: int = 1
+    #: whether its engine does not have it now: the case waits in the store, or another has it
+    away: bool = False
+    #: whether it is away because another engine took it over
+    refused: bool = False
 
     @property
     def id(self) -> str:
@@ -119,9 +134,7 @@ class CaseHandle:
         return tuple(self._case.waiting.since)
 
     def check(self) -> None:
-        """Raise the error that took the case from its engine, or stopped the engine."""
-        if self.lost is not None:
-            raise self.lost
+        """Raise the error that stopped the engine, if one did."""
         self._shell.check()
 
     async def settle(self) -> Outcome:
@@ -135,10 +148,11 @@ class CaseHandle:
         if self.told:
             return self._outcome()
         self.check()
+        if self.away and self._case.idle:
+            return self._outcome()
         settler: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._settlers.append(settler)
-        if self._case.idle:
-            self._shell.touch(self)
+        self._shell.watch(self)
         return await settler
 
     async def wait(self) -> Outcome:
@@ -153,10 +167,11 @@ class CaseHandle:
         if self.told:
             return self._outcome()
         self.check()
+        if self.away and self._case.stuck:
+            raise _incident(self._case)
         waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        if self._case.stuck:
-            self._shell.touch(self)
+        self._shell.watch(self)
         return await waiter
 
     async def suspend(self, reason: str = "") -> bool:
@@ -175,10 +190,7 @@ class CaseHandle:
 
         A case that had already ended stays as it ended.
         """
-        self.check()
-        if not self._case.finished:
-            self._shell.turn(self, CancelRequested(printable(str(reason))))
-        return await self.wait()
+        return await self._shell.cancel(self, reason)
 
     async def retry(
         self, updates: Mapping[str, Any] | None = None, *, choice: str | None = None
@@ -194,21 +206,7 @@ class CaseHandle:
                 of them is collected or reduced and would count once for each of several choices.
             UnknownCase: the case does not wait at this choice.
         """
-        self.check()
-        waits = list(self._case.incidents)
-        if choice is not None and choice not in waits:
-            raise UnknownCase(f"case {self.id!r} does not wait at {choice!r}; it waits at {waits}")
-        paths = waits if choice is None else [choice]
-        checked = self.workflow.schema.updates(self._case.variables, updates or {})
-        for name in checked if len(paths) > 1 else ():
-            if self.workflow.policy(name).kind in ("collect", "reduce"):
-                raise VariableError(
-                    f"variable {name!r} would be added once for each of {paths}; name one of them "
-                    "by choice="
-                )
-        for path in paths:
-            self._shell.turn(self, IncidentResolved(path, checked))
-        await self._shell.committed()
+        await self._shell.retry(self, updates, choice=choice)
 
     def _outcome(self) -> Outcome:
         case = self._case
@@ -216,6 +214,19 @@ class CaseHandle:
         return Outcome(
             case.id, case.status, deepcopy(case.variables), case.error or incidents or None
         )
+
+    @property
+    def active(self) -> bool:
+        """Whether an engine has something to do for the case; else it only waits.
+
+        A case that was called and the case that called it have to be had together.
+        """
+        return self._case.active or bool(self.parent_id and not self._case.finished)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for the case."""
+        return any(not told.done() for told in (*self._waiters, *self._settlers))
 
     def tell(self) -> None:
         """Let those who wait know, once what they wait for is committed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from petriflow.execution.clock import Clock
@@ -48,6 +48,14 @@ class Observer:
 
     def left(self, case: CaseHandle, at: float) -> None:
         """This engine does not go on with the case, which has not ended."""
+
+    def counted(self, open: Mapping[str, int]) -> None:
+        """How many cases of each workflow are open, those that only wait too; told when an engine
+        is entered and now and then where several share a store: of those that it had last.
+        """
+
+    def stopped(self, at: float) -> None:
+        """The engine has stopped; the cases that only waited, and were opened, are left too."""
 
     def wrote(self, events: int, seconds: float, waiting: int) -> None:
         """A commit took so many seconds and stored so many events; more wait for the next one."""
@@ -99,6 +107,16 @@ class Observers:
         """Tell of a case that this engine does not go on with."""
         for observer in self._all:
             _safely(case, observer.left, self._clock.now())
+
+    def counted(self, open: Mapping[str, int]) -> None:
+        """Tell how many cases are open."""
+        for observer in self._all:
+            _tell(observer.counted, open)
+
+    def stopped(self) -> None:
+        """Tell that it is over."""
+        for observer in self._all:
+            _tell(observer.stopped, self._clock.now())
 
     def wrote(self, events: int, seconds: float, waiting: int) -> None:
         """Tell of a commit, and how many events have come together meanwhile."""

@@ -68,7 +68,8 @@ class Starting(Core):
     async def _start(self, workflow: Workflow, variables: Data, key: str = "") -> CaseHandle:
         now = self._clock.now()
         id = f"{int(now * 1000):012x}-{secrets.token_hex(4)}"
-        handle = self._handles[id] = CaseHandle(self, Case(program(workflow), id), workflow, now)
+        handle = CaseHandle(self, Case(program(workflow), id), workflow, now)
+        self._handles[id] = self._known[id] = handle
         self._batch.keys += [(workflow.name, key, id)] if key else []
         self.turn(handle, CaseStarted(variables))
         await self.committed()
@@ -81,21 +82,11 @@ class Starting(Core):
         if id is None:
             handle = await self._start(workflow, variables, key)
             # Lost at its birth: another engine was the first to use the key.
-            return handle if handle.lost is None else await self._start_once(workflow, {}, key)
-        if id in self._handles:
-            return self._handles[id]
-        stored = await self._in_writer(self._store.case, id)
-        known = self._workflows.get(stored.definition)
-        if known is None:
-            raise UnknownCase(
-                f"case {id!r} of key {key!r} was started with another version of workflow "
-                f"{workflow.name!r}; run an engine that has that version"
-            )
-        handle = self._handle(stored, known)
-        if not handle._case.finished:
-            raise UnknownCase(f"case {id!r} of key {key!r} is open in another engine; ask there")
-        handle.told = True
-        return handle
+            return handle if not handle.refused else await self._start_once(workflow, {}, key)
+        try:
+            return await self.case(id)
+        except UnknownCase as error:
+            raise UnknownCase(f"of key {key!r}: {error}") from None
 
     def begin(
         self, workflow: Workflow, id: str, variables: Data, parent: CaseHandle, firing_id: str
@@ -104,7 +95,7 @@ class Starting(Core):
         handle = CaseHandle(self, Case(program(workflow), id), workflow, self._clock.now())
         handle.parent_id, handle.firing_id = parent.id, firing_id
         handle.depth, handle.began_with = parent.depth + 1, variables
-        self._handles[id] = handle
+        self._handles[id] = self._known[id] = handle
         self.turn(handle, CaseStarted(variables))
         return handle
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,6 @@ class Metrics(Observer):
         self._commit_seconds = seconds("commit_duration_seconds", "Of one commit", [])
         self._events = Counter("committed_events", "Events stored", registry=own)
         self._waiting = Gauge("commit_queue_events", "Events for the next commit", registry=own)
-        self._open: set[str] = set()
         self._attempts: dict[str, dict[str, _Attempt]] = {}
 
     def expose(self) -> bytes:
@@ -141,25 +140,36 @@ class Metrics(Observer):
 
     def opened(self, case: CaseHandle, at: float, continued: bool) -> None:
         """Count it among the active ones, once."""
-        if case.id not in self._open:
-            self._open.add(case.id)
+        if continued:  # it is among those that were counted
+            self._taken.labels(case.workflow.name).inc()
+        else:
             self._active.labels(case.workflow.name).inc()
-            if continued:
-                self._taken.labels(case.workflow.name).inc()
+
+    def counted(self, open: Mapping[str, int]) -> None:
+        """So many are active."""
+        self._active.clear()
+        for workflow, count in open.items():
+            self._active.labels(workflow).set(count)
+
+    def stopped(self, at: float) -> None:
+        """Nothing is active here any more."""
+        self._active.clear()
 
     def ended(self, case: CaseHandle, at: float) -> None:
         """Count its end and the time since its beginning."""
-        self.left(case, at)
+        self._forget(case)
+        self._active.labels(case.workflow.name).dec()
         self._ends[case.status].labels(case.workflow.name).inc()
         self._case_seconds.labels(case.workflow.name).observe(max(0.0, at - case.created_at))
 
     def left(self, case: CaseHandle, at: float) -> None:
         """It is not active here any more."""
-        if case.lost is not None:
+        if case.refused:
             self._lost.labels(case.workflow.name).inc()
-        if case.id in self._open:
-            self._open.remove(case.id)
-            self._active.labels(case.workflow.name).dec()
+        self._active.labels(case.workflow.name).dec()
+        self._forget(case)
+
+    def _forget(self, case: CaseHandle) -> None:
         for firing_id in list(self._attempts.get(case.id, ())):
             self._end(case, firing_id)
         self._attempts.pop(case.id, None)
@@ -303,6 +313,12 @@ class Traces(Observer):
             span.set_attribute("petriflow.status", case.status)
             trouble = case.status in ("failed", "deadlocked")
             _end(span, at, (case._case.error or case.status) if trouble else None)
+
+    def stopped(self, at: float) -> None:
+        """End the spans of cases that only waited."""
+        for span in self._spans.values():
+            _end(span, at, None)
+        self._spans.clear()
 
     def left(self, case: CaseHandle, at: float) -> None:
         """End the case's span and those of its attempts; another engine begins its own."""

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from petriflow.execution.core import Core
+from petriflow.execution.core import Away
 from petriflow.execution.events import (
     CancelTask,
     CancelTimer,
@@ -22,6 +22,7 @@ from petriflow.execution.events import (
     to_data,
 )
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.orders import CARRYING, Orders
 from petriflow.execution.questions import answer
 from petriflow.execution.store import Batch, Record, StoredCase
 from petriflow.net.errors import (
@@ -33,14 +34,16 @@ from petriflow.net.errors import (
 log = logging.getLogger("petriflow")
 
 
-class Turns(Core):
+class Turns(Orders):
     """The side of `Engine` that applies events and has them stored."""
 
     def turn(self, handle: CaseHandle, event: Event) -> None:
         """Apply an event and the answers to the guards it asks for; hand all to the writer."""
-        if handle.lost is not None:
-            raise handle.lost
+        if handle.away:
+            raise Away(f"case {handle.id!r} is not this engine's now")
         case = handle._case
+        if order := CARRYING.get():
+            self.note_answer(order, {"result": None})
         events = [event]
         while events:
             event = events.pop(0)
@@ -127,12 +130,12 @@ class Turns(Core):
             if batch.records:
                 seconds = time.perf_counter() - began
                 self._observers.wrote(len(batch.records), seconds, len(self._batch.records))
-            self._let_go(lost)
+            self._let_go(lost, {id for _, _, id in batch.keys})
             for record in batch.records:
                 if record.case_id not in lost:
                     self._announce(record)
             for handle, command in commands:
-                if handle.lost is not None:
+                if handle.refused:
                     continue
                 if isinstance(command, ScheduleTimer):
                     at = batch.timers.get((handle.id, command.timer))
@@ -142,8 +145,11 @@ class Turns(Core):
                     self._carry_out(handle, command)
             for handle in dirty.values():
                 # else it has moved on, and is told next time; or it is another engine's
-                if handle.lost is None and handle.id not in self._dirty:
-                    handle.tell()
+                if handle.id in self._dirty or handle.refused:
+                    continue
+                handle.tell()
+                if not handle.active and handle.id in self._handles:
+                    self._put_away(handle)
             for commit in commits:
                 if not commit.done():
                     commit.set_result(None)
@@ -171,6 +177,8 @@ class Turns(Core):
             self._clock.now(),
             handle.parent_id or None,
             [handle.firing_id, handle.depth, handle.began_with] if handle.parent_id else None,
+            handle.active,
+            handle.fence,
         )
 
     def _announce(self, record: Record) -> None:
@@ -193,7 +201,7 @@ class Turns(Core):
         for waiter in (*commits, *self._commits):
             if not waiter.done():
                 waiter.set_result(None)  # whoever waits looks at the error next
-        for handle in self._handles.values():
+        for handle in (*self._handles.values(), *self._watched.values()):
             for told in (*handle._waiters, *handle._settlers):
                 if not told.done():
                     told.set_exception(error)
@@ -216,8 +224,7 @@ class Turns(Core):
                 self._observers.withdrawn(handle, firing_id)
                 self._bodies.cancel(firing_id)
             case CancelTimer(timer):
-                if running := self._timers.pop((handle.id, timer), None):
-                    running.cancel()
+                self._timers.unset(handle.id, timer)
             case CaseFinished():
                 self._handles.pop(handle.id, None)
                 self._observers.ended(handle)

@@ -90,7 +90,7 @@ async def main(store: str) -> None:
     async with Engine(f"sqlite:///{store}", workflows=[flow]) as engine:
         for n in range(first, CASES):
             await engine.start(flow, {"n": n, "turns": 0, "seen": []})
-        await asyncio.gather(*(case.wait() for case in engine.cases))
+        await asyncio.gather(*(case.wait() for case in await engine.open_cases()))
 
 
 if __name__ == "__main__":

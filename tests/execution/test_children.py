@@ -97,7 +97,7 @@ async def test_a_child_is_cancelled_with_its_caller_in_one_commit(tmp_path: Path
     async with Engine(f"sqlite:///{file}", workflows=[flow]) as engine:
         case = await engine.start(flow)
         await until(lambda: len(engine._bodies._running) == 1)
-        assert engine.cases == (case,)
+        assert await engine.open_cases() == (case,)
         await engine.signal(case, "stop")
         assert (await case.wait()).completed
         await until(lambda: len(stopped) == 1)
@@ -126,7 +126,7 @@ async def test_children_survive_a_restart(tmp_path: Path) -> None:
         case = await engine.start(flow, {"n": 4})
         await until(lambda: f"{case.id}/w/child/1" in engine._handles)
     async with Engine(store, workflows=[flow]) as engine:
-        (again,) = engine.cases
+        (again,) = await engine.open_cases()
         await engine.signal(f"{case.id}/w/child/1", "go")
         assert (await again.wait()).variables == {"n": 8}
 

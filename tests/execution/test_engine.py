@@ -227,7 +227,7 @@ async def test_what_does_not_fit_is_refused_and_named() -> None:
                 await engine.start(flow, wrong)
         with pytest.raises(VariableError, match="begins with a mapping"):
             await engine.start(flow, [1])  # type: ignore[arg-type]
-        assert engine.cases == ()
+        assert await engine.open_cases() == ()
         outcome = await (await engine.start(flow, good)).wait()
         assert outcome.status == "failed"
         assert "variable 'note'" in str(outcome.error)
@@ -419,8 +419,9 @@ async def test_an_engine_says_what_it_cannot_do() -> None:
             await engine.history("x")
         case = await engine.start("w", {})
         assert (await case.wait()).completed
-        with pytest.raises(UnknownCase):
-            engine.case(case.id)
+        assert await engine.case(case.id) is case
+        with pytest.raises(UnknownCase, match="no case 'x'"):
+            await engine.case("x")
     with pytest.raises(StoreError, match="stopped"):
         await engine.start(flow)
     with pytest.raises(DefinitionError, match="two workflows are named 'w'"):
@@ -470,7 +471,7 @@ async def test_a_thousand_cases_at_once_and_each_history_replays(tmp_path: Path)
             fired = [t for record in await engine.history(case.id) for t in record.fired]
             *_, last = replay(flow.expanded, fired)
             assert list(last) == [flow.expanded.sink.id]
-        assert engine.cases == ()
+        assert await engine.open_cases() == ()
 
 
 def test_an_engine_takes_workflows_only() -> None:

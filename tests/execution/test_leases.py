@@ -9,16 +9,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from petriflow import Engine, TaskContext, Workflow, call
+from petriflow import Engine, TaskContext, Workflow, call, task
 from petriflow.execution.store import Batch, open_store, ownership
-from petriflow.net.errors import StoreError, UnknownCase
-from petriflow.patterns import deferred_choice, event, parallel, sequence, timer
+from petriflow.net.errors import DefinitionError
+from petriflow.patterns import event, parallel, sequence, timer
 
 from .sharing import called, count_open, flow
 from .test_engine import step, until
@@ -142,19 +142,123 @@ async def test_engines_that_race_have_each_case_once(database: str) -> None:
     check_consistent(database, small)
 
 
+class Door:
+    """A body that works until the door is opened."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.begun = 0
+        self.task = task(name="held")(self._body)
+
+    async def _body(self, case: TaskContext) -> None:
+        self.begun += 1
+        await self.open.wait()
+
+
 async def test_an_engine_that_leaves_hands_its_cases_over_at_once(database: str) -> None:
-    small = Workflow("w", sequence(event("go"), step("a")))
+    door = Door()
+    small = Workflow("w", sequence(door.task, step("a")))
     async with Engine(database, workflows=[small]) as one:
-        id = (await one.start(small)).id
+        case = await one.start(small)
+        await until(lambda: door.begun == 1)
         async with Engine(database, workflows=[small]) as two:
-            assert two.cases == ()
-            with pytest.raises(UnknownCase):
-                await two.signal(id, "go")
+            assert not two._handles
     async with Engine(database, workflows=[small]) as three:
-        assert [case.id for case in three.cases] == [id]
-        assert await three.signal(id, "go")
-        await until(lambda: not three.cases)
-    assert rows(database, "SELECT status FROM cases") == [("completed",)]
+        assert list(three._handles) == [case.id]
+        door.open.set()
+        assert (await (await three.case(case.id)).wait()).completed
+    assert door.begun == 2
+
+
+@pytest.mark.promise("STORE-12")
+async def test_a_case_that_only_waits_is_had_by_whichever_engine_is_told(database: str) -> None:
+    small = Workflow("w", sequence(event("go"), step("a"), event("on"), step("b")))
+    first, second = (Engine(database, workflows=[small]) for _ in range(2))
+    async with first as one, second as two:
+        case = await one.start(small)
+        waiter = asyncio.create_task(case.wait())
+        for engine, told in ((two, "go"), (one, "on")):
+            assert not one._handles
+            assert await engine.signal(case.id, told)
+            await until(lambda: not one._handles and not two._handles)
+        assert (await asyncio.wait_for(waiter, 30)).completed
+        there = await two.case(case.id)
+        assert (await there.wait()).completed
+    check_consistent(database, small)
+
+
+@pytest.mark.promise("STORE-12")
+async def test_timers_of_cases_that_only_wait_ring_once_whoever_set_them(database: str) -> None:
+    small = Workflow("w", sequence(timer("1s", name="soon"), step("a"), timer("1s"), step("b")))
+    first, second = (Engine(database, workflows=[small]) for _ in range(2))
+    async with first as one:
+        cases = [await one.start(small) for _ in range(20)]
+        async with second as two:
+            ends = await asyncio.wait_for(asyncio.gather(*(case.wait() for case in cases)), 30)
+            assert all(end.completed for end in ends)
+            assert not two._handles
+    check_consistent(database, small)
+    ((rung,),) = rows(database, "SELECT count(*) FROM events WHERE kind = 'TimerFired'")
+    assert rung == 40
+
+
+@pytest.mark.promise("STORE-12")
+async def test_the_timers_of_an_engine_that_is_gone_ring_all_the_same(database: str) -> None:
+    small = Workflow("w", sequence(timer("1s", name="soon"), step("a")))
+    async with Engine(database, workflows=[small]) as two:
+        async with Engine(database, workflows=[small]) as one:
+            id = (await one.start(small)).id
+        there = await two.case(id)
+        assert (await asyncio.wait_for(there.wait(), 30)).completed
+
+
+@pytest.mark.promise("STORE-12")
+async def test_orders_about_a_case_are_carried_out_by_the_engine_that_has_it(database: str) -> None:
+    door = Door()
+    small = Workflow("w", parallel(door.task, sequence(event("go"), step("a"))))
+    first, second = (Engine(database, workflows=[small]) for _ in range(2))
+    async with first as one, second as two:
+        case = await one.start(small)
+        await until(lambda: door.begun == 1)
+        assert await two.suspend(case.id, "wait")
+        assert case.status == "suspended"
+        assert not await two.suspend(case.id)
+        assert await two.resume(case.id)
+        with pytest.raises(DefinitionError, match="does not wait for 'stop'; it knows 'go'"):
+            await two.signal(case.id, "stop")
+        assert await two.signal(case.id, "go", {"by": "ada"}, key="once")
+        assert not await two.signal(case.id, "go", {"by": "ada"}, key="once")
+        there = await two.case(case.id)
+        waiter = asyncio.create_task(there.wait())
+        door.open.set()
+        outcome = await asyncio.wait_for(waiter, 30)
+        assert outcome.variables["by"] == "ada"
+        assert door.begun == 1
+    check_consistent(database, small)
+
+
+@pytest.mark.promise("STORE-12")
+async def test_an_order_to_an_engine_that_dies_is_carried_out_once_by_the_next(
+    database: str,
+) -> None:
+    door = Door()
+    small = Workflow("w", parallel(door.task, sequence(event("go"), step("a"))))
+    kept = open_store(database)  # an engine that has the case and does nothing
+    async with Engine(database, workflows=[small]) as one:
+        case = await one.start(small)
+        await until(lambda: door.begun == 1)
+    assert [row.id for row in kept.open_cases([small.content_hash])] == [case.id]
+    async with Engine(database, workflows=[small]) as two:
+        told = asyncio.create_task(two.signal(case.id, "go"))
+        query = "SELECT count(*) FROM orders WHERE answer IS NULL"
+        await until(lambda: rows(database, query) == [(1,)])
+        kept.close()
+        assert await asyncio.wait_for(told, 30)
+        door.open.set()
+        assert (await (await two.case(case.id)).wait()).completed
+    kinds = [k for (k,) in rows(database, "SELECT kind FROM events WHERE NOT late ORDER BY seq")]
+    assert kinds.count("EventReceived") == 1
+    check_consistent(database, small)
 
 
 async def test_a_case_and_those_that_it_calls_are_taken_over_together(database: str) -> None:
@@ -172,22 +276,26 @@ async def test_a_case_and_those_that_it_calls_are_taken_over_together(database: 
         assert len(taken) == 1  # both have the same owner and the same fence
 
 
-async def test_a_commit_for_a_case_that_was_taken_over_is_refused_and_told(database: str) -> None:
-    small = Workflow("w", sequence(event("go"), event("on"), step("a")))
+async def test_a_commit_for_a_case_that_was_taken_over_is_refused_and_told(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    door = Door()
+    small = Workflow("w", sequence(door.task, step("a")))
     async with Engine(database, workflows=[small]) as one:
         case, other = await one.start(small), await one.start(small)
+        await until(lambda: door.begun == 2)
         one._leases.cancel()  # it is away
         expire(database)
         kept = open_store(database)
         assert {row.id for row in kept.open_cases([small.content_hash])} == {case.id, other.id}
-        with pytest.raises(StoreError, match="taken over by another engine"):
-            await one.signal(case, "go")
-        assert one.cases == ()
-        for lost in (case, other):  # it has learned of both
-            with pytest.raises(StoreError, match="taken over by another engine"):
-                await lost.wait()
+        waiter = asyncio.create_task(case.wait())
+        door.open.set()
+        await until(lambda: not one._handles)
+        assert "was taken over by another engine" in caplog.text
+        assert (case.status, case.refused, waiter.done()) == ("running", True, False)
         third = await one.start(small)  # and works on
-        assert [known.id for known in one.cases] == [third.id]
+        assert (await third.wait()).completed
+        waiter.cancel()
         kept.close()
     assert rows(database, f"SELECT count(*) FROM events WHERE case_id = '{case.id}'") == [(1,)]
 
@@ -205,11 +313,11 @@ def test_of_a_batch_only_the_cases_of_another_engine_are_left_out(database: str)
         [record("a", 2), record("c", 1), record("a/t/1", 1)],
         {("a", "t"): 1.0, ("c", "t"): 2.0},
     )
-    assert first.commit(more) == {"a", "b", "a/t/1"}
+    assert first.commit(more) == {"a", "a/t/1"}
     assert first.case("a").version == 1
     assert first.case("c").version == 1
     assert first.timers(["a", "c"]) == {("c", "t"): 2.0}
-    assert second.commit(Batch([state("a", 2)], [record("a", 2)])) == frozenset()
+    assert second.commit(Batch([replace(state("a", 2), fence=2)], [record("a", 2)])) == frozenset()
     first.close()
     second.close()
 
@@ -217,15 +325,14 @@ def test_of_a_batch_only_the_cases_of_another_engine_are_left_out(database: str)
 async def test_cases_are_taken_in_portions_and_none_is_left(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = Workflow(
-        "w", sequence(deferred_choice(event("go"), timer("7d", name="week")), step("a"))
-    )
+    door = Door()
+    small = Workflow("w", sequence(door.task, step("a")))
     async with Engine(database, workflows=[small]) as one:
         ids = {(await one.start(small)).id for _ in range(10)}
+        await until(lambda: door.begun == 10)
     monkeypatch.setattr(ownership, "PORTION", 3)
     async with Engine(database, workflows=[small]) as two:
-        assert {case.id for case in two.cases} == ids
-        assert {id for id, _ in two._timers} == ids
+        assert set(two._handles) == ids
 
 
 @pytest.mark.slow
@@ -245,12 +352,12 @@ async def test_a_key_that_two_engines_use_at_once_is_one_case(database: str) -> 
     small = Workflow("w", sequence(event("go"), step("a")))
     first, second = (Engine(database, workflows=[small]) for _ in range(2))
     async with first as one, second as two:
-        found: list[Any] = await asyncio.gather(
-            *(e.start(small, key=f"k{n}") for n in range(10) for e in (one, two)),
-            return_exceptions=True,
+        found = await asyncio.gather(
+            *(e.start(small, key=f"k{n}") for n in range(10) for e in (one, two))
         )
-        errors = [f for f in found if isinstance(f, BaseException)]
-        assert all(isinstance(e, UnknownCase) and "another engine" in str(e) for e in errors)
-        assert len(one.cases) + len(two.cases) == 10
+        assert len({case.id for case in found}) == 10
+        for case in found[::2]:
+            await one.signal(case, "go")
+            assert (await asyncio.wait_for(case.wait(), 30)).completed
     assert rows(database, "SELECT count(*) FROM cases") == [(10,)]
     assert rows(database, "SELECT count(*) FROM keys") == [(10,)]

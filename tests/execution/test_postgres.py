@@ -80,7 +80,7 @@ async def test_events_timers_and_called_cases_go_on_with_the_next_engine(databas
     kept.go.set()
     clock = JumpingClock()
     async with Engine(database, workflows=[kept.claim, kept.check], clock=clock) as engine:
-        (case,) = engine.cases
+        (case,) = await engine.open_cases()
         (called,) = (id for id in engine._handles if id != case.id)
         assert await engine.signal(called, "checked", key="once")
         outcome = await case.wait()

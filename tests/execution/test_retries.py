@@ -215,7 +215,7 @@ async def test_a_deadline_outlives_its_engine(tmp_path: Path) -> None:
         await until(lambda: begun)
     clock.time += 60
     async with Engine(f"sqlite:///{store}", workflows=flow, clock=clock) as engine:
-        again = engine.case(case.id)
+        again = await engine.case(case.id)
         await until(lambda: len(begun) == 2)
         await clock.advance(39)
         assert again.status == "running"

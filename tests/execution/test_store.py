@@ -248,7 +248,7 @@ def test_a_store_that_fails_stops_the_engine_and_says_so(tmp_path: Path) -> None
             with pytest.raises(StoreError, match="disk is full"):
                 await engine.start(flow)
         async with Engine(url(tmp_path / "x.db"), workflows=[flow]) as engine:
-            (case,) = engine.cases
+            (case,) = await engine.open_cases()
             assert (await case.wait()).completed
 
     asyncio.run(main())
@@ -273,11 +273,11 @@ async def test_a_case_of_another_definition_waits_for_an_engine_that_has_it(stor
         id = (await engine.start(old)).id
     go.set()
     async with Engine(store, workflows=[new]) as engine:
-        assert engine.cases == ()
+        assert await engine.open_cases() == ()
         assert (await engine.outcome(id)).status == "running"
         assert (await (await engine.start(new)).wait()).completed
     async with Engine(store, workflows=[old]) as engine:
-        (case,) = engine.cases
+        (case,) = await engine.open_cases()
         assert case.id == id
         assert (await case.wait()).completed
 
@@ -299,7 +299,7 @@ async def test_a_task_that_an_engine_left_running_runs_again_under_the_same_firi
         await until(lambda: seen)
     go.set()
     async with Engine(store, workflows=[flow]) as engine:
-        (case,) = engine.cases
+        (case,) = await engine.open_cases()
         assert (await case.wait()).completed
     assert len(seen) == 2
     assert len(set(seen)) == 1

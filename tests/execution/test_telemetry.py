@@ -129,7 +129,7 @@ async def test_a_case_that_another_engine_continues_is_counted_once_and_from_its
     async with Engine(store, workflows=flow, observers=[second], clock=clock) as engine:
         assert figures(second)["active_workflows", "w", ""] == 1
         await engine.signal(case.id, "go")
-        await engine.case(case.id).wait()
+        await (await engine.case(case.id)).wait()
     for metrics, ended in ((first, None), (second, 1)):
         read = figures(metrics)
         assert read["active_workflows", "w", ""] == 0
@@ -327,7 +327,7 @@ async def test_no_span_is_left_open_whatever_becomes_of_the_case(tmp_path: Path)
         await (await engine.start(flow)).cancel()
         left = await engine.start(flow)
     async with Engine(store, workflows=[flow, bad], observers=observers) as engine:
-        await engine.case(left.id).cancel()
+        await engine.cancel(left.id)
     told = [
         (
             s.name,

@@ -110,7 +110,7 @@ async def test_timers_and_kept_events_survive_a_restart(tmp_path: Path) -> None:
         assert case.waits_for == ("w/timer-2.happens",)
     await clock.advance(3599)
     async with engine(flow, store=store, clock=clock) as running:
-        (case,) = running.cases
+        (case,) = await running.open_cases()
         assert not await running.signal(case, "second", {"y": 2}, key="k")
         await clock.advance(0.5)
         assert case.waits_for == ("w/timer-2.happens",)

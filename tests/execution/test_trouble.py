@@ -16,6 +16,7 @@ from petriflow.execution import Record
 from petriflow.net.errors import StoreError, UnknownCase, VariableError
 from petriflow.patterns import (
     discriminator,
+    event,
     exclusive_choice,
     parallel,
     sequence,
@@ -218,7 +219,7 @@ async def test_a_function_that_ends_while_the_engine_stops_is_run_again_by_the_n
         await until(lambda: runs)
     first[0] = False
     async with Engine(store, workflows=[flow]) as engine:
-        (case,) = engine.cases
+        (case,) = await engine.open_cases()
         assert (await case.wait()).variables == {"paid": True}
     assert len(runs) == 2
 
@@ -241,7 +242,7 @@ async def test_no_body_begins_while_the_engine_stops(tmp_path: Path) -> None:
         await asyncio.sleep(0)
     assert begun == []
     async with Engine(store, workflows=[flow]) as engine:
-        (case,) = engine.cases
+        (case,) = await engine.open_cases()
         assert (await case.wait()).variables == {"a": 1}
     assert begun == ["after"]
 
@@ -363,17 +364,40 @@ async def test_an_error_of_ours_that_a_body_raises_is_tried_again_like_any_other
 
 
 @pytest.mark.promise("STORE-4")
-@pytest.mark.parametrize("damage", ["marking = '{bad'", "control = '{}'", "variables = '[]'"])
-async def test_a_damaged_row_is_told_as_such(tmp_path: Path, damage: str) -> None:
-    async def hold(case: TaskContext) -> None:
-        await asyncio.sleep(60)
-
+async def test_a_file_with_a_row_that_is_not_json_is_told_as_damaged(tmp_path: Path) -> None:
     flow = Workflow("w", hold)
     store = f"sqlite:///{tmp_path / 'x.db'}"
     async with Engine(store, workflows=[flow]) as engine:
         await engine.start(flow)
-    with closing(sqlite3.connect(tmp_path / "x.db")) as db:
-        db.execute(f"UPDATE cases SET {damage}")
-        db.commit()
+    damage(tmp_path / "x.db", "marking = '{bad'")
     with pytest.raises(StoreError, match="damaged"):
         await Engine(store, workflows=[flow]).__aenter__()
+
+
+@pytest.mark.promise("STORE-4")
+@pytest.mark.parametrize("what", ["control = '{}'", "variables = '[]'"])
+async def test_a_damaged_case_is_told_as_such_and_stops_no_other(tmp_path: Path, what: str) -> None:
+    flow = Workflow("w", sequence(event("go"), hold))
+    store = f"sqlite:///{tmp_path / 'x.db'}"
+    async with Engine(store, workflows=[flow]) as engine:
+        ids = [(await engine.start(flow)).id for _ in range(3)]
+        for id in ids[:2]:
+            await engine.signal(id, "go")
+    damage(tmp_path / "x.db", f"{what} WHERE id IN ('{ids[0]}', '{ids[2]}')")
+    async with Engine(store, workflows=[flow]) as engine:
+        assert (await engine.case(ids[1])).at_work == ("w/hold",)
+        for id in ids[0], ids[2]:
+            with pytest.raises(StoreError, match=f"{id}.*damaged"):
+                await engine.signal(id, "go")
+            with pytest.raises(StoreError, match=f"{id}.*damaged"):
+                await engine.case(id)
+
+
+async def hold(case: TaskContext) -> None:
+    await asyncio.sleep(60)
+
+
+def damage(file: Path, what: str) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(f"UPDATE cases SET {what}")
+        db.commit()

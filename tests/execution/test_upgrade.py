@@ -50,7 +50,7 @@ async def test_cases_that_the_first_version_left_go_on_to_their_ends(tmp_path: P
     store = old_store(tmp_path / "x.db")
     kept.go.set()
     async with Engine(store, workflows=[kept.claim, kept.check]) as engine:
-        (case,) = engine.cases
+        (case,) = await engine.open_cases()
         assert case.variables["amount"] == "99.90"
         (called,) = (id for id in engine._handles if id != case.id)
         assert await engine.signal(called, "checked")

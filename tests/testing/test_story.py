@@ -265,7 +265,7 @@ async def test_a_faked_workflow_continues_the_cases_of_the_real_one(tmp_path: An
     async with Engine(store, workflows=flow) as engine:
         await engine.start(flow)
     async with Engine(store, workflows=tested) as engine:
-        (case,) = engine.cases
+        (case,) = await engine.open_cases()
         await engine.signal(case, "go")
         assert (await case.wait()).variables == {"picked": True, "seen": True}
 

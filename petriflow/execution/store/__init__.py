@@ -2,7 +2,7 @@
 
 from petriflow.execution.store.listing import Summary, Which
 from petriflow.execution.store.schema import VERSION
-from petriflow.execution.store.store import Batch, Record, Store, StoredCase
+from petriflow.execution.store.store import Batch, Order, Record, Store, StoredCase
 from petriflow.execution.store.urls import (
     open_store,
     read_store,
@@ -14,6 +14,7 @@ from petriflow.execution.store.urls import (
 __all__ = [
     "VERSION",
     "Batch",
+    "Order",
     "Record",
     "Store",
     "StoredCase",

@@ -5,18 +5,19 @@ row, however many cases it has. A case names its owner and carries a fence, a nu
 up whenever it changes hands. A commit locks the rows of its cases and leaves out those whose owner
 or fence is not what this engine was given, so that one that was away for too long does no harm.
 
-A case and the cases that it calls change hands together.
+A case that only waits (it is not `active`) is nobody's work: any engine may have it at any time,
+and none has to take it over. A case and the cases that it calls change hands together.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
 from petriflow.execution.store import schema
-from petriflow.execution.store.sql import CASE
+from petriflow.execution.store.sql import ACTIVE, CASE, OPEN, stored
 from petriflow.execution.store.store import Batch, StoredCase
 
 #: For how many seconds an engine that is not heard of is taken to live.
@@ -34,7 +35,6 @@ class Ownership:
 
     def __init__(self) -> None:
         self.engine = secrets.token_hex(16)
-        self._fences: dict[str, int] = {}
 
     def enter(self, connection: sa.Connection) -> None:
         """Begin to live."""
@@ -45,46 +45,94 @@ class Ownership:
         """Let others have the cases at once."""
         self._live_until(connection, sa.func.clock_timestamp())
 
-    def renew(self, connection: sa.Connection) -> frozenset[str]:
+    def renew(self, connection: sa.Connection, mine: Mapping[str, int]) -> frozenset[str]:
         """Go on living; the answer is what others have taken, having thought this engine dead."""
         query = sa.select(engines.lease_until > sa.func.clock_timestamp())
-        lived = connection.execute(query.where(engines.id == self.engine)).scalar_one()
-        self._live_until(connection, _until)
-        return frozenset() if lived else self.lost(connection)
+        lived = connection.execute(query.where(engines.id == self.engine)).scalar_one_or_none()
+        if lived is None:  # it was away so long that its row was removed
+            self.enter(connection)
+        else:
+            self._live_until(connection, _until)
+        return frozenset() if lived else self._lost(connection, mine)
 
     def _live_until(self, connection: sa.Connection, moment: sa.ColumnElement[object]) -> None:
         update = sa.update(schema.engines).where(engines.id == self.engine)
         connection.execute(update.values(lease_until=moment))
 
-    def lost(self, connection: sa.Connection) -> frozenset[str]:
-        """The cases that this engine had and that are another's now; it has them no more."""
-        query = sa.select(cases.id, cases.fence).where(cases.owner == self.engine, _is_open)
-        mine = {row.id: row.fence for row in connection.execute(query)}
-        gone = frozenset(id for id, fence in self._fences.items() if mine.get(id) != fence)
-        for id in gone:
-            del self._fences[id]
-        return gone
+    def _lost(self, connection: sa.Connection, mine: Mapping[str, int]) -> frozenset[str]:
+        """The cases, given by id and fence, that are another's now."""
+        query = sa.select(cases.id, cases.fence).where(
+            among(cases.id, mine), cases.owner == self.engine
+        )
+        held = {row.id: row.fence for row in connection.execute(query)}
+        return frozenset(id for id, fence in mine.items() if held.get(id) != fence)
+
+    def _dead(self, connection: sa.Connection) -> list[str]:
+        query = sa.select(engines.id).where(
+            engines.lease_until <= sa.func.clock_timestamp(), engines.id != self.engine
+        )
+        return list(connection.execute(query).scalars())
 
     def take(self, connection: sa.Connection, definitions: Collection[str]) -> list[StoredCase]:
-        """Take cases of these definitions that nobody has, or an engine that is dead: a portion.
-
-        What another engine is taking at this moment is left to it.
+        """Take active cases of these definitions that nobody has, or an engine that is dead: a
+        portion. What another engine is taking at this moment is left to it.
         """
-        query = sa.select(engines.id).where(engines.lease_until <= sa.func.clock_timestamp())
-        dead = connection.execute(query).scalars().all()
+        dead = self._dead(connection)
+        if dead:
+            self._bury(connection, dead)
         caller = schema.cases.alias("caller")
         calls = sa.exists().where(caller.c.id == cases.parent, caller.c.status.in_(schema.OPEN))
         free = (
             sa.select(cases.id)
-            .where(_is_open, cases.definition.in_(definitions), ~calls)
+            .where(ACTIVE, cases.definition.in_(definitions), ~calls)
             .where(sa.or_(cases.owner.is_(None), cases.owner.in_(dead)))
             .limit(PORTION)
             .with_for_update(skip_locked=True)
         )
         first = connection.execute(free).scalars().all()
-        if not first:
-            return []
-        return self._take_families(connection, first)
+        return self._take_families(connection, first) if first else []
+
+    def _bury(self, connection: sa.Connection, dead: Collection[str]) -> None:
+        """End what is left of engines that are dead: one that was stopped in the middle of a
+        commit would keep its rows locked, and one that has nothing any more is forgotten.
+        """
+        connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = ANY(:dead) AND usename = current_user "
+                "AND xact_start < clock_timestamp() - make_interval(secs => :lease)"
+            ),
+            {"dead": list(dead), "lease": LEASE},
+        )
+        empty = ~sa.exists().where(cases.owner == engines.id, ACTIVE)
+        connection.execute(sa.delete(schema.engines).where(engines.id.in_(dead), empty))
+
+    def may_have(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
+        """Whether a case is this engine's, or may be: no other that lives is at work for it."""
+        return sa.or_(
+            cases.owner == self.engine,
+            sa.not_(cases.active),
+            cases.owner.is_(None),
+            cases.owner.in_(self._dead(connection)),
+        )
+
+    def acquire(
+        self, connection: sa.Connection, ids: Collection[str], definitions: Collection[str]
+    ) -> tuple[list[StoredCase], list[StoredCase]]:
+        """Take those of these cases that may be had: those that were had last, and the others."""
+        free = (
+            sa.select(cases.id, cases.owner)
+            .where(among(cases.id, ids), OPEN, cases.definition.in_(definitions))
+            .where(self.may_have(connection))
+            .order_by(cases.id)
+            .with_for_update()
+        )
+        first, kept = list[str](), list[str]()
+        for id, owner in connection.execute(free):
+            (kept if owner == self.engine else first).append(id)
+        query = sa.select(*CASE).where(among(cases.id, kept))
+        again = stored(connection.execute(query)) if kept else []
+        return again, self._take_families(connection, first) if first else []
 
     def _take_families(self, connection: sa.Connection, first: Collection[str]) -> list[StoredCase]:
         family = (
@@ -97,24 +145,16 @@ class Ownership:
             sa.update(schema.cases)
             .where(cases.id == family.c.id)
             .values(owner=self.engine, fence=cases.fence + 1)
-            .returning(*CASE, cases.fence)
+            .returning(*CASE)
         )
-        taken = []
-        for row in connection.execute(update).mappings():
-            fields = dict(row)
-            self._fences[fields["id"]] = fields.pop("fence")
-            taken.append(StoredCase(**fields))
         # callers first, the oldest first
+        taken = stored(connection.execute(update))
         return sorted(taken, key=lambda case: (case.created_at, len(case.id)))
-
-    def foreign(self, connection: sa.Connection, definitions: Collection[str]) -> list[StoredCase]:
-        """The open cases of other definitions, whoever has them."""
-        query = sa.select(*CASE).where(_is_open, cases.definition.not_in(definitions))
-        return [StoredCase(**row) for row in connection.execute(query).mappings()]
 
     def guard(self, connection: sa.Connection, batch: Batch) -> frozenset[str]:
         """Lock the cases of a batch; the answer is those that may not be written."""
         events: dict[str, int] = {}
+        fences = {c.id: c.fence for c in batch.cases}
         born = set()
         for record in batch.records:
             events[record.case_id] = events.get(record.case_id, 0) + 1
@@ -131,7 +171,7 @@ class Ownership:
         mine = set()
         for id, fence, version, status in connection.execute(query):
             # A case that has ended changes hands no more; late events may still come for it.
-            held = self._fences.get(id) == fence or status not in schema.OPEN
+            held = fences.get(id, fence) == fence or status not in schema.OPEN
             if held and before.get(id, version) == version:
                 mine.add(id)
         refused = before.keys() - mine
@@ -158,15 +198,6 @@ class Ownership:
         )
         return frozenset(id for id, version in connection.execute(query) if (id, version) in last)
 
-    def written(self, batch: Batch) -> None:
-        """Know the cases of a batch that was committed."""
-        born = {r.case_id for r in batch.records if r.seq == 1}
-        for case in batch.cases:
-            if case.status not in schema.OPEN:
-                self._fences.pop(case.id, None)
-            elif case.id in born:
-                self._fences[case.id] = 1
-
 
 def among(column: sa.ColumnElement[str], values: Collection[str]) -> sa.ColumnElement[bool]:
     """`column IN values` with one parameter, for PostgreSQL takes 65,535 of them at most."""
@@ -181,4 +212,5 @@ def without(batch: Batch, refused: Collection[str]) -> Batch:
         {key: due for key, due in batch.timers.items() if key[0] not in refused},
         [told for told in batch.inbox if told[0] not in refused],
         [key for key in batch.keys if key[2] not in refused],
+        {order: said for order, said in batch.answers.items() if said[0] not in refused},
     )

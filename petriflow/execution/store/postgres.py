@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import fields
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -12,8 +14,8 @@ from sqlalchemy.pool import QueuePool
 
 from petriflow.execution.store import schema
 from petriflow.execution.store.ownership import LEASE, Ownership, among, without
-from petriflow.execution.store.sql import SqlStore, compiled, encode
-from petriflow.execution.store.store import Batch, StoredCase
+from petriflow.execution.store.sql import OPEN, SqlStore, cases, compiled, encode
+from petriflow.execution.store.store import Batch, Order, StoredCase
 from petriflow.execution.store.upgrade import upgrade
 from petriflow.net.errors import StoreError
 
@@ -33,16 +35,14 @@ class PostgresStore(SqlStore):
     _insert = staticmethod(postgresql.insert)
     _among = staticmethod(among)
     _statements = compiled(
-        postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
-        schema.cases.c.owner,
-        schema.cases.c.fence,
+        postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
     )
 
     def __init__(self, url: sa.URL) -> None:
-        self._engine = connect(url)
-        self._name = self._engine.url.render_as_string()
         self._mine = Ownership()
-        self._owner = (self._mine.engine, 1)
+        self.engine = self._mine.engine
+        self._engine = connect(url, self.engine)
+        self._name = self._engine.url.render_as_string()
         try:
             self._prepare()
         except BaseException:
@@ -71,18 +71,50 @@ class PostgresStore(SqlStore):
     def lease(self) -> float | None:
         return LEASE
 
-    def renew(self, definitions: Collection[str]) -> tuple[frozenset[str], list[StoredCase]]:
+    def renew(
+        self, definitions: Collection[str], mine: Mapping[str, int]
+    ) -> tuple[frozenset[str], list[StoredCase]]:
         with self._transaction() as connection:
-            lost = self._mine.renew(connection)
+            lost = self._mine.renew(connection, mine)
         if lost:  # what its engine still does for them is to be over before they may come back
             return lost, []
-        with self._transaction() as connection:
-            return lost, self._mine.take(connection, definitions)
+        return lost, self.open_cases(definitions)
 
     def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
         with self._transaction() as connection:
-            taken = self._mine.take(connection, definitions)
-            return [*taken, *self._mine.foreign(connection, definitions)]
+            return self._mine.take(connection, definitions)
+
+    def acquire(
+        self, ids: Collection[str], definitions: Collection[str]
+    ) -> tuple[list[StoredCase], list[StoredCase]]:
+        with self._transaction() as connection:
+            return self._mine.acquire(connection, ids, definitions)
+
+    def _mine_to_ring(self, query: sa.Select[Any], definitions: Collection[str]) -> sa.Select[Any]:
+        query = query.join(schema.cases, cases.id == schema.timers.c.case_id)
+        return query.where(
+            OPEN,
+            cases.definition.in_(definitions),
+            sa.or_(sa.not_(cases.active), cases.owner == self.engine),
+        )
+
+    def counts(self) -> dict[str, int]:
+        query = sa.select(cases.workflow, sa.func.count()).group_by(cases.workflow)
+        with self._transaction() as connection:
+            found = connection.execute(query.where(OPEN, cases.owner == self.engine))
+            return {row[0]: row[1] for row in found}
+
+    def open_orders(self, definitions: Collection[str]) -> list[Order]:
+        orders = schema.orders
+        query = (
+            sa.select(*(orders.c[field.name] for field in fields(Order)))
+            .join(schema.cases, cases.id == orders.c.case_id)
+            .where(orders.c.answer.is_(None), cases.definition.in_(definitions))
+            .order_by(orders.c.at)
+        )
+        with self._transaction() as connection:
+            query = query.where(self._mine.may_have(connection))
+            return [Order(**row) for row in connection.execute(query).mappings()]
 
     def commit(self, batch: Batch) -> frozenset[str]:
         until = time.monotonic() + RESTART
@@ -100,23 +132,18 @@ class PostgresStore(SqlStore):
         """One attempt. The connection may have gone after the last one had been committed."""
         with self._transaction() as connection:
             if again and (written := self._mine.holds(connection, batch)):
-                self._mine.written(batch)
                 return frozenset(case.id for case in batch.cases if case.id not in written)
             refused = self._mine.guard(connection, batch)
             allowed = without(batch, refused) if refused else batch
             self._write(connection, allowed)
-        self._mine.written(allowed)
-        if not refused:
-            return refused
-        with self._transaction() as connection:
-            return refused | self._mine.lost(connection)
+        return refused
 
     def _transaction(self) -> AbstractContextManager[sa.Connection]:
         return transaction(self._engine)
 
 
-def connect(url: sa.URL) -> sa.Engine:
-    """An engine of SQLAlchemy's; nothing is connected yet."""
+def connect(url: sa.URL, name: str = "petriflow") -> sa.Engine:
+    """An engine of SQLAlchemy's by this name for the server; nothing is connected yet."""
     if url.drivername not in ("postgresql", "postgresql+psycopg"):
         raise StoreError(
             f"store {url.render_as_string()!r}: PostgreSQL is reached by psycopg; write "
@@ -131,6 +158,7 @@ def connect(url: sa.URL) -> sa.Engine:
             # An engine that is stopped within a transaction does not keep its cases from others.
             connect_args={
                 "connect_timeout": PATIENCE,
+                "application_name": name,
                 "options": f"-c idle_in_transaction_session_timeout={int(LEASE * 1000)}",
             },
             json_serializer=encode,

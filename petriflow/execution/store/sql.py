@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import orjson  # a case's state is written at every commit; four times as fast as json
@@ -13,12 +13,21 @@ import sqlalchemy as sa
 
 from petriflow.execution.store import schema
 from petriflow.execution.store.listing import Summary, Which, purge, summaries
-from petriflow.execution.store.store import Batch, Record, StoredCase
+from petriflow.execution.store.store import Batch, Order, Record, StoredCase
 from petriflow.net.errors import UnknownCase
 from petriflow.workflow.variables import Data
 
 #: the columns of a case that its engine knows
 CASE = [schema.cases.c[field.name] for field in fields(StoredCase)]
+cases = schema.cases.c
+# In the words of the partial indexes, so that a planner knows that they will do.
+OPEN = sa.text("cases.status IN ('running', 'suspended')")
+ACTIVE = sa.text("cases.status IN ('running', 'suspended') AND cases.active")
+
+
+def stored(rows: sa.CursorResult[Any]) -> list[StoredCase]:
+    """The cases of rows of the columns `CASE`."""
+    return [StoredCase(**row) for row in rows.mappings()]
 
 
 class SqlStore:
@@ -31,8 +40,8 @@ class SqlStore:
     _engine: sa.Engine
     _name: str
     _statements: Statements
-    #: the owner and the fence of a new case, where cases have some
-    _owner: tuple[Any, ...] = ()
+    #: the name of the engine that uses the store, for the cases that it has
+    engine: str
 
     def close(self) -> None:
         self._engine.dispose()
@@ -53,13 +62,14 @@ class SqlStore:
         due = [(*key, at) for key, at in batch.timers.items() if at is not None]
         use = self._statements
         for statement, rows in (
-            (use.new_case, [(*new_case(c), *self._owner) for c in batch.cases if c.id in born]),
+            (use.new_case, [new_case(c, self.engine) for c in batch.cases if c.id in born]),
             (use.old_case, [old_case(c) for c in batch.cases if c.id not in born]),
             (use.event, [event(r) for r in batch.records]),
             (use.timer, due),
             (use.no_timer, gone),
             (use.told, batch.inbox),
             (use.key, batch.keys),
+            (use.answer, [(encode(said), id) for id, (_, said) in batch.answers.items()]),
         ):
             if rows:
                 connection.exec_driver_sql(statement, rows)
@@ -88,25 +98,87 @@ class SqlStore:
     def lease(self) -> float | None:
         return None
 
-    def renew(self, definitions: Collection[str]) -> tuple[frozenset[str], list[StoredCase]]:
+    def renew(
+        self, definitions: Collection[str], mine: Mapping[str, int]
+    ) -> tuple[frozenset[str], list[StoredCase]]:
         return frozenset(), []
 
     def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
-        query = (
-            sa.select(*CASE)
-            .where(schema.cases.c.status.in_(schema.OPEN))
-            .order_by(schema.cases.c.created_at)
-        )
         with self._transaction() as connection:
-            return [StoredCase(**row) for row in connection.execute(query).mappings()]
+            return self._have(connection, ACTIVE, cases.definition.in_(definitions))
+
+    def _have(
+        self, connection: sa.Connection, *which: sa.ColumnElement[bool] | sa.TextClause
+    ) -> list[StoredCase]:
+        """Note that this engine has these cases."""
+        have = sa.update(schema.cases).where(*which, cases.owner.is_distinct_from(self.engine))
+        connection.execute(have.values(owner=self.engine, fence=cases.fence + 1))
+        query = sa.select(*CASE).where(*which).order_by(cases.created_at)
+        return stored(connection.execute(query))
+
+    def foreign(self, definitions: Collection[str]) -> list[tuple[str, str, str | None]]:
+        query = sa.select(cases.id, cases.workflow, cases.parent)
+        with self._transaction() as connection:
+            others = sa.select(schema.definitions.c.hash)
+            others = others.where(schema.definitions.c.hash.not_in(definitions))
+            hashes = connection.execute(others).scalars().all()
+            query = query.where(cases.definition.in_(hashes), OPEN)
+            return [(row.id, row.workflow, row.parent) for row in connection.execute(query)]
+
+    def acquire(
+        self, ids: Collection[str], definitions: Collection[str]
+    ) -> tuple[list[StoredCase], list[StoredCase]]:
+        which = self._among(cases.id, ids), OPEN, cases.definition.in_(definitions)
+        mine = sa.select(cases.id).where(*which, cases.owner == self.engine)
+        with self._transaction() as connection:
+            had = set(connection.execute(mine).scalars())
+            found = self._have(connection, *which)
+        return [c for c in found if c.id in had], [c for c in found if c.id not in had]
+
+    def due(
+        self, definitions: Collection[str], before: float, limit: int
+    ) -> list[tuple[float, str, str]]:
+        timers = schema.timers.c
+        query = sa.select(timers.due, timers.case_id, timers.timer).where(timers.due <= before)
+        query = self._mine_to_ring(query, definitions).order_by(timers.due).limit(limit)
+        with self._transaction() as connection:
+            return [(row.due, row.case_id, row.timer) for row in connection.execute(query)]
+
+    def _mine_to_ring(self, query: sa.Select[Any], definitions: Collection[str]) -> sa.Select[Any]:
+        return query
+
+    def changed(self, known: Mapping[str, int]) -> list[StoredCase]:
+        query = sa.select(*CASE).where(self._among(cases.id, known))
+        versions = sa.select(cases.id, cases.version).where(self._among(cases.id, known))
+        with self._transaction() as connection:
+            new = [id for id, version in connection.execute(versions) if version != known[id]]
+            query = sa.select(*CASE).where(self._among(cases.id, new))
+            return stored(connection.execute(query)) if new else []
+
+    def counts(self) -> dict[str, int]:
+        query = sa.select(cases.workflow, sa.func.count()).where(OPEN).group_by(cases.workflow)
+        with self._transaction() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def order(self, order: Order) -> None:
+        with self._transaction() as connection:
+            connection.execute(sa.insert(schema.orders), asdict(order))
+
+    def answer(self, order: str) -> Data | None:
+        query = sa.select(schema.orders.c.answer).where(schema.orders.c.id == order)
+        with self._transaction() as connection:
+            answer: Data | None = connection.execute(query).scalar_one_or_none()
+            return answer
+
+    def open_orders(self, definitions: Collection[str]) -> list[Order]:
+        return []
 
     def case(self, id: str) -> StoredCase:
         with self._transaction() as connection:
-            query = sa.select(*CASE).where(schema.cases.c.id == id)
-            row = connection.execute(query).mappings().one_or_none()
-        if row is None:
+            found = stored(connection.execute(sa.select(*CASE).where(cases.id == id)))
+        if not found:
             raise UnknownCase(f"store {self._name!r} has no case {id!r}")
-        return StoredCase(**row)
+        return found[0]
 
     def summaries(self, which: Which) -> list[Summary]:
         with self._transaction() as connection:
@@ -134,7 +206,9 @@ class SqlStore:
 # The statements of a commit are compiled once and given plain tuples: a group commit holds
 # thousands of rows, and SQLAlchemy's handling of each parameter costs more than SQLite's work.
 
-_STATE = ("status", "marking", "variables", "control", "version", "error", "updated_at")
+_STATE = (
+    "status", "marking", "variables", "control", "version", "error", "updated_at", "active",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +222,20 @@ class Statements:
     no_timer: str
     told: str
     key: str
+    answer: str
 
 
-def compiled(dialect: sa.Dialect, *owner: sa.Column[Any]) -> Statements:
+def compiled(dialect: sa.Dialect) -> Statements:
     """The statements of a commit in a database's own words."""
 
     def text(statement: Any) -> str:
         return str(statement.compile(dialect=dialect))
 
-    cases, timers = schema.cases, schema.timers
+    cases, timers, orders = schema.cases, schema.timers, schema.orders
     return Statements(
-        text(sa.insert(cases).values({c.name: sa.bindparam(c.name) for c in (*CASE, *owner)})),
+        text(
+            sa.insert(cases).values({c.name: sa.bindparam(c.name) for c in (*CASE, cases.c.owner)})
+        ),
         text(
             sa.update(cases)
             .where(cases.c.id == sa.bindparam("case"))
@@ -173,10 +250,15 @@ def compiled(dialect: sa.Dialect, *owner: sa.Column[Any]) -> Statements:
         ),
         text(sa.insert(schema.inbox)),
         text(sa.insert(schema.keys)),
+        text(
+            sa.update(orders)
+            .where(orders.c.id == sa.bindparam("order"))
+            .values(answer=sa.bindparam("said"))
+        ),
     )
 
 
-def new_case(c: StoredCase) -> tuple[Any, ...]:
+def new_case(c: StoredCase, owner: str) -> tuple[Any, ...]:
     """The values of `new_case`, in the order of the table's columns."""
     return (
         c.id,
@@ -192,6 +274,9 @@ def new_case(c: StoredCase) -> tuple[Any, ...]:
         c.error,
         c.created_at,
         c.updated_at,
+        owner,
+        c.fence,
+        c.active,
     )
 
 
@@ -205,6 +290,7 @@ def old_case(c: StoredCase) -> tuple[Any, ...]:
         c.version,
         c.error,
         c.updated_at,
+        c.active,
         c.id,
     )
 

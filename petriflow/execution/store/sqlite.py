@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ class SqliteStore(SqlStore):
     _statements = compiled(sqlite.dialect(paramstyle="qmark"))
 
     def __init__(self, url: sa.URL) -> None:
+        self.engine = secrets.token_hex(16)
         self._name = url.database or "in memory"
         self._lock = self._own(url.database)
         self._engine = sa.create_engine(

@@ -5,7 +5,7 @@ A store is used from one thread. It knows rows, not cases: what they mean is the
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -60,6 +60,22 @@ class StoredCase:
     updated_at: float
     parent: str | None = None
     call: Any = None
+    #: whether an engine has something to do for it; else it only waits, and any may have it
+    active: bool = True
+    #: how often it has changed hands
+    fence: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of a case by somebody whose engine does not have it."""
+
+    id: str
+    case_id: str
+    kind: str
+    data: Data
+    at: float
+    answer: Data | None = None
 
 
 @dataclass(slots=True)
@@ -74,6 +90,8 @@ class Batch:
     inbox: list[tuple[str, str, str, float]] = field(default_factory=list)
     #: (workflow, key, case) of the cases that were started under a key
     keys: list[tuple[str, str, str]] = field(default_factory=list)
+    #: order → (case, answer) of the orders that were carried out
+    answers: dict[str, tuple[str, Data]] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -107,8 +125,20 @@ class Store(Protocol):
         ...
 
     def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
-        """The cases that have not ended and that no other engine has, the oldest first; those of
-        these definitions are this engine's from now on. What is left out comes by `renew`.
+        """The active cases that no other engine has, the oldest first; they are this engine's from
+        now on. What is left out comes by `renew`.
+        """
+        ...
+
+    def foreign(self, definitions: Collection[str]) -> list[tuple[str, str, str | None]]:
+        """The id, the workflow and the caller of every open case of other definitions."""
+        ...
+
+    def acquire(
+        self, ids: Collection[str], definitions: Collection[str]
+    ) -> tuple[list[StoredCase], list[StoredCase]]:
+        """Have these open cases, as far as no other engine that lives is at work for them: those
+        that this engine had last, and those that it has from now on, with those that they call.
         """
         ...
 
@@ -119,10 +149,38 @@ class Store(Protocol):
         """
         ...
 
-    def renew(self, definitions: Collection[str]) -> tuple[frozenset[str], list[StoredCase]]:
-        """Keep the cases; the answer is those that were lost all the same, and those that are this
-        engine's now because the engine that had them is gone.
+    def renew(
+        self, definitions: Collection[str], mine: Mapping[str, int]
+    ) -> tuple[frozenset[str], list[StoredCase]]:
+        """Keep the cases, given by id and fence; the answer is those that were lost all the same,
+        and those that are this engine's now because the engine that had them is gone.
         """
+        ...
+
+    def due(
+        self, definitions: Collection[str], before: float, limit: int
+    ) -> list[tuple[float, str, str]]:
+        """The first timers (due, case, timer) of open cases that this engine may have."""
+        ...
+
+    def changed(self, known: Mapping[str, int]) -> list[StoredCase]:
+        """Those of these cases, whoever has them, whose version is not the known one."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """How many open cases there are of each workflow, of those that this engine had last."""
+        ...
+
+    def order(self, order: Order) -> None:
+        """Ask something of a case."""
+        ...
+
+    def answer(self, order: str) -> Data | None:
+        """What came of an order, once it was carried out."""
+        ...
+
+    def open_orders(self, definitions: Collection[str]) -> list[Order]:
+        """The orders that are this engine's to carry out, the oldest first."""
         ...
 
     def case(self, id: str) -> StoredCase:
