@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -49,9 +50,10 @@ class Observer:
     def left(self, case: CaseHandle, at: float) -> None:
         """This engine does not go on with the case, which has not ended."""
 
-    def counted(self, open: Mapping[str, int]) -> None:
-        """How many cases of each workflow are open, those that only wait too; told when an engine
-        is entered and now and then where several share a store: of those that it had last.
+    def counted(self, workflow: str, change: int) -> None:
+        """So many more (or fewer) cases of a workflow are open than was told until now: those found
+        in the store when the engine was entered, or taken over, or of which another engine saw the
+        end. After the last one, at the engine's end, none is open here.
         """
 
     def stopped(self, at: float) -> None:
@@ -70,6 +72,8 @@ class Observers:
     def __init__(self, observers: Sequence[Observer], clock: Clock) -> None:
         self._all = tuple(observers)
         self._clock = clock
+        #: the open cases of each workflow, as they were told
+        self._open: Counter[str] = Counter()
 
     def opened(self, case: CaseHandle, continued: bool) -> None:
         """Tell of a case that this engine goes on with from here."""
@@ -78,6 +82,8 @@ class Observers:
 
     def committed(self, case: CaseHandle, record: Record) -> None:
         """Tell of an event that is stored."""
+        if record.kind == "CaseStarted":
+            self._open[case.workflow.name] += 1
         for observer in self._all:
             if record.kind == "CaseStarted":
                 _safely(case, observer.opened, record.at, False)
@@ -100,21 +106,27 @@ class Observers:
 
     def ended(self, case: CaseHandle) -> None:
         """Tell of a case whose end is stored."""
+        self._open[case.workflow.name] -= 1
         for observer in self._all:
             _safely(case, observer.ended, self._clock.now())
 
     def left(self, case: CaseHandle) -> None:
         """Tell of a case that this engine does not go on with."""
+        self._open[case.workflow.name] -= 1
         for observer in self._all:
             _safely(case, observer.left, self._clock.now())
 
     def counted(self, open: Mapping[str, int]) -> None:
-        """Tell how many cases are open."""
-        for observer in self._all:
-            _tell(observer.counted, open)
+        """Tell how many cases are open, as far as that is news."""
+        for workflow in open.keys() | self._open.keys():
+            if change := open.get(workflow, 0) - self._open[workflow]:
+                self._open[workflow] += change
+                for observer in self._all:
+                    _tell(observer.counted, workflow, change)
 
     def stopped(self) -> None:
         """Tell that it is over."""
+        self.counted({})
         for observer in self._all:
             _tell(observer.stopped, self._clock.now())
 

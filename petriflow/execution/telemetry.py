@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -145,15 +145,9 @@ class Metrics(Observer):
         else:
             self._active.labels(case.workflow.name).inc()
 
-    def counted(self, open: Mapping[str, int]) -> None:
-        """So many are active."""
-        self._active.clear()
-        for workflow, count in open.items():
-            self._active.labels(workflow).set(count)
-
-    def stopped(self, at: float) -> None:
-        """Nothing is active here any more."""
-        self._active.clear()
+    def counted(self, workflow: str, change: int) -> None:
+        """So many more are active."""
+        self._active.labels(workflow).inc(change)
 
     def ended(self, case: CaseHandle, at: float) -> None:
         """Count its end and the time since its beginning."""

@@ -111,7 +111,6 @@ class World:
     def __init__(self, script: list[int]) -> None:
         self.script, self.of = script, list[int]()
         self.bodies: dict[str, asyncio.Future[None]] = {}
-        self.sleeping: dict[asyncio.Task[None] | None, asyncio.Future[None]] = {}
 
     def pick(self, count: int) -> int:
         self.of.append(count)
@@ -141,37 +140,32 @@ class World:
         return 1e9
 
     async def sleep(self, seconds: float) -> None:
-        self.sleeping[asyncio.current_task()] = rung = asyncio.get_running_loop().create_future()
-        await rung
+        await asyncio.get_running_loop().create_future()  # a timer rings when the world says so
 
 
 async def play(running: Engine, case: CaseHandle, world: World, steps: int) -> list[int]:
     """Let the world take so many steps; the numbers of events after each."""
-    inner = case._case
-    told = [inner.seq]
-    names = {t.name for t in inner.program.triggers.values() if isinstance(t, Happening)}
+    told = [case._case.seq]
+    names = {t.name for t in case._case.program.triggers.values() if isinstance(t, Happening)}
     for _ in range(steps):
+        inner = case._case  # another one after each time that the case has only waited
         at_work = [c.firing_id for c in inner.open_commands() if isinstance(c, StartTask)]
         rings = [timer.timer for timer in inner.waiting.timers]
         await until(lambda ids=at_work: world.bodies.keys() == set(ids))
-        await until(
-            lambda ids=rings: all(
-                running._timers.get((case.id, id)) in world.sleeping for id in ids
-            )
-        )
         futures = [world.bodies[id] for id in at_work]
-        futures += [world.sleeping[running._timers[case.id, id]] for id in rings]
         events = [name for name in sorted(names) if inner.waiting.taker(name)]
-        if not futures and not events:
+        if not futures and not rings and not events:
             break
-        before, chosen = inner.seq, world.pick(len(futures) + len(events))
+        before, chosen = inner.seq, world.pick(len(futures) + len(rings) + len(events))
         if chosen < len(futures):
             futures[chosen].set_result(None)
+        elif (timer := chosen - len(futures)) < len(rings):
+            await running._ring([(case.id, rings[timer])])
         else:
-            await running.signal(case, events[chosen - len(futures)])
-        await until(lambda before=before: inner.seq > before)
+            await running.signal(case, events[timer - len(rings)])
+        await until(lambda before=before: case._case.seq > before)
         await running.committed()
-        told.append(inner.seq)
+        told.append(case._case.seq)
     return told
 
 

@@ -18,7 +18,7 @@ import pytest
 from petriflow import Engine, TaskContext, Workflow, call, task
 from petriflow.execution.observer import Observer
 from petriflow.execution.telemetry import JsonFormatter, Logs, Metrics, Traces
-from petriflow.net.errors import DefinitionError, StoreError
+from petriflow.net.errors import DefinitionError
 from petriflow.patterns import discriminator, event, parallel, sequence
 
 from .test_engine import MEMORY, JumpingClock, step, until
@@ -196,18 +196,25 @@ async def test_the_writer_tells_what_it_wrote_and_how_long_it_took() -> None:
 
 @pytest.mark.promise("RUN-24")
 async def test_what_engines_take_from_each_other_is_counted(database: str) -> None:
-    flow = Workflow("w", sequence(step("a"), event("go"), step("b")))
+    door, begun = asyncio.Event(), []
+
+    async def hold(case: TaskContext) -> None:
+        begun.append(case.firing_id)
+        await door.wait()
+
+    flow = Workflow("w", sequence(hold, event("go"), step("b")))
     first, second = Metrics(), Metrics()
     async with Engine(database, workflows=flow, observers=[first]) as one:
-        case = await one.start(flow)
+        await one.start(flow)
+        await until(lambda: len(begun) == 1)
         one._leases.cancel()  # it is away
         expire(database)
         async with Engine(database, workflows=flow, observers=[second]) as two:
             await until(lambda: figures(second).get(("taken_workflows_total", "w", "")) == 1)
-            with pytest.raises(StoreError, match="taken over"):
-                await one.signal(case, "go")
-            assert figures(first)["lost_workflows_total", "w", ""] == 1
+            door.set()
+            await until(lambda: figures(first).get(("lost_workflows_total", "w", "")) == 1)
             assert figures(first)["active_workflows", "w", ""] == 0
+            await until(lambda: figures(second).get(("active_workflows", "w", "")) == 1)
             await until(lambda: figures(second)["lease_renewed_timestamp_seconds", "", ""] > 0)
             assert not two._stopping
 
