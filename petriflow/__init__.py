@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from petriflow.net import Marking, Net
     from petriflow.net.errors import PetriflowError
     from petriflow.patterns import Fragment
-    from petriflow.workflow import TaskContext, Workflow, call, collect, last_wins, reduce, task
+    from petriflow.workflow import (
+        TaskContext,
+        Workflow,
+        call,
+        collect,
+        human,
+        last_wins,
+        reduce,
+        task,
+    )
 
 __all__ = [
     "Engine",
@@ -36,6 +45,7 @@ __all__ = [
     "collect",
     "draw",
     "explore",
+    "human",
     "last_wins",
     "reduce",
     "task",
@@ -59,6 +69,7 @@ _HOME = {
     "collect": "petriflow.workflow",
     "draw": "petriflow.drawing",
     "explore": "petriflow.analysis",
+    "human": "petriflow.workflow",
     "last_wins": "petriflow.workflow",
     "reduce": "petriflow.workflow",
     "task": "petriflow.workflow",

@@ -18,6 +18,8 @@ No clock, no database, no asyncio, no user code: the engine around it does all t
 
 In a suspended case what is under way may finish: bodies return, events and timers that are waited
 for happen. But the second rule rests: nothing fires or starts because of it until `Resumed`.
+
+What people do in a case is told by `Persons`.
 """
 
 from __future__ import annotations
@@ -35,21 +37,24 @@ from petriflow.execution.events import (
     EventReceived,
     IncidentResolved,
     Resumed,
+    ScheduleTimer,
     Status,
     Suspended,
+    TaskClaimed,
     TaskCompleted,
     TaskFailed,
+    TaskReleased,
     TimerFired,
 )
-from petriflow.execution.game import Game
 from petriflow.execution.marks import Incident, Running
+from petriflow.execution.persons import Persons
 from petriflow.execution.program import Program
 from petriflow.net import Marking
 from petriflow.net.errors import PetriflowError, say
 from petriflow.workflow.variables import Data
 
 
-class Case(Game):
+class Case(Persons):
     """One case: what happens to it, and what it says of itself.
 
     `seq` counts the events applied. `fired` and `delta` tell what the last event did: the
@@ -87,7 +92,12 @@ class Case(Game):
         """Whether nothing goes on by itself: only events and persons can bring the case on."""
         if self.status == "suspended":
             return True
-        return not (self.finished or self.running or self.deciding or self.waiting.timers)
+        return not (self.finished or self.bodies or self.deciding or self.timers)
+
+    @property
+    def timers(self) -> list[ScheduleTimer]:
+        """The commands for all timers that are waited for."""
+        return [*self.waiting.timers, *self.deadlines]
 
     def open_commands(self) -> list[Command]:
         """The commands that are still to be carried out; after a restart they are issued again.
@@ -97,7 +107,8 @@ class Case(Game):
         running = () if self.status == "suspended" else self.running
         return [
             *(self._start_command(firing) for firing in running),
-            *self.waiting.timers,
+            *map(self._offer_command, self.waiting.offers),
+            *self.timers,
             *(self._decide_command(choice) for choice in self.deciding),
         ]
 
@@ -113,11 +124,13 @@ class Case(Game):
         if not isinstance(event, Decided):
             self._silent = 0
             self._circle.clear()
+        deadlines = self.deadlines
         try:
             self._handle(event)
             self._advance()
         except PetriflowError as error:  # the data of the case, not the program, is at fault
             self._finish("failed", f"{type(error).__name__}: {say(error)}")
+        self._time_people(deadlines)
         return self._commands
 
     def _handle(self, event: Event) -> None:
@@ -132,7 +145,12 @@ class Case(Game):
                     del self.running[firing_id]
                     self._scopes.complete(firing_id, updates)
                     self._fire(self.program.jobs[running.task].complete)
+            case TaskClaimed():
+                self._claim(event)
+            case TaskReleased():
+                self._release(event)
             case TaskFailed(firing_id, error, final):
+                self._accept(firing_id)
                 if running := self._of(firing_id):
                     task = self.program.workflow.tasks[running.task]
                     if final or running.attempt > task.retries:
@@ -175,7 +193,7 @@ class Case(Game):
                 self.late = self.status != "suspended"
                 if not self.late:
                     self.status = "running"
-                    under_way = list(self.running)
+                    under_way = self.bodies
                     self._wake(self.program.everything)
                     self._advance()
                     # Whoever carries these out knows the bodies that are still at work.
@@ -225,6 +243,8 @@ class Case(Game):
             "mailbox": list(self.waiting.mailbox),
             "asked": dict(self._asked),
             "instances": dict(self._instances),
+            "offers": dict(self.waiting.offers),
+            "holders": {id: r.holder for id, r in self.running.items() if r.holder is not None},
         }
         return {name: value for name, value in rare.items() if value}
 
@@ -252,6 +272,9 @@ class Case(Game):
         case.waiting.mailbox = [(name, payload) for name, payload in control.get("mailbox", [])]
         case._asked = dict(control.get("asked", {}))
         case._instances = dict(control.get("instances", {}))
+        case.waiting.offers = dict(control.get("offers", {}))
+        for firing, holder in control.get("holders", {}).items():
+            case.running[firing].holder = holder
         return case
 
     @classmethod

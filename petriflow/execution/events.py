@@ -31,10 +31,27 @@ class CaseStarted:
 
 @dataclass(frozen=True, slots=True)
 class TaskCompleted:
-    """The body of a firing returned these updates."""
+    """The body of a firing returned these updates; of a person's task, `by` says whose they are."""
 
     firing_id: str
     updates: Data
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskClaimed:
+    """A person has taken a task upon themselves; where others competed with it, it begins so."""
+
+    firing_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReleased:
+    """Who held a task gives it back to its role."""
+
+    firing_id: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +128,8 @@ Event = (
     CaseStarted
     | TaskCompleted
     | TaskFailed
+    | TaskClaimed
+    | TaskReleased
     | Decided
     | DecisionFailed
     | IncidentResolved
@@ -123,15 +142,16 @@ Event = (
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
-        CaseStarted, TaskCompleted, TaskFailed, Decided, DecisionFailed, IncidentResolved,
-        EventReceived, TimerFired, Suspended, Resumed, CancelRequested,
+        CaseStarted, TaskCompleted, TaskFailed, TaskClaimed, TaskReleased, Decided, DecisionFailed,
+        IncidentResolved, EventReceived, TimerFired, Suspended, Resumed, CancelRequested,
     )
 }  # fmt: skip
 
 
 def to_data(event: Event) -> Data:
-    """The event's fields as plain JSON data."""
-    return {name: getattr(event, name) for name in event.__slots__}
+    """The event's fields as plain JSON data; those that say nothing are left out."""
+    fields = ((name, getattr(event, name)) for name in event.__slots__)
+    return {name: value for name, value in fields if value is not None}
 
 
 def from_data(kind: str, data: Data) -> Event:
@@ -146,7 +166,7 @@ def from_data(kind: str, data: Data) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """Run the body of a task, after a delay of so many seconds."""
+    """Run the body of a task, after a delay of so many seconds; or offer the task to people."""
 
     firing_id: str
     task: str
@@ -161,6 +181,14 @@ class CancelTask:
     """The running token of this firing is gone: its body should stop, its result is not wanted."""
 
     firing_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTask:
+    """A person's task is held by somebody now, or offered to all of its role again."""
+
+    firing_id: str
+    holder: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +222,4 @@ class CaseFinished:
     status: Status
 
 
-Command = StartTask | CancelTask | Decide | ScheduleTimer | CancelTimer | CaseFinished
+Command = StartTask | CancelTask | HoldTask | Decide | ScheduleTimer | CancelTimer | CaseFinished

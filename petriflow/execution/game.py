@@ -109,6 +109,8 @@ class Game:
                 self._ask_number(tally)
             elif t in program.triggers:
                 self._wait(t)
+            elif job := program.offers.get(t):
+                self._offer(job)
             elif job := program.starts.get(t):
                 self._start(job)
             elif self._silent >= MOST_SILENT_FIRINGS:
@@ -171,23 +173,32 @@ class Game:
 
     def _call_off(self, firing_id: str) -> None:
         """A body is not wanted any more; one that this very event would start never starts."""
-        started = [c for c in self._commands if getattr(c, "firing_id", "") == firing_id]
+        started = [
+            c for c in self._commands if isinstance(c, StartTask) and c.firing_id == firing_id
+        ]
         if started:
             self._commands.remove(started[0])
         else:
             self._commands.append(CancelTask(firing_id))
 
     def _start(self, job: Job) -> None:
-        self._fire(job.start)
+        firing_id = self._next_firing(job)
+        self._begin(job, firing_id)
+        self._commands.append(self._start_command(firing_id))
+
+    def _next_firing(self, job: Job) -> str:
         self._firings += 1
-        firing_id = f"{self.id}/{job.task}/{self._firings}"
+        return f"{self.id}/{job.task}/{self._firings}"
+
+    def _begin(self, job: Job, firing_id: str) -> None:
+        """The start of a task fires."""
+        self._fire(job.start)
         instance = None
         if job.task in self.program.many:
             instance = self._instances[job.task]
             self._instances[job.task] += 1
         self.running[firing_id] = Running(job.task, 1, instance)
         self._scopes.open(firing_id, self._scope(job.scope))
-        self._commands.append(self._start_command(firing_id))
 
     def _start_command(self, firing_id: str) -> StartTask:
         running = self.running[firing_id]
@@ -265,6 +276,28 @@ class Game:
 
     # -- what happens outside ---------------------------------------------------------------
 
+    def _offer(self, job: Job) -> None:
+        """A person's task that others compete with can begin: whoever claims it begins it."""
+        transition = self.program.net.transition_ids[job.start]
+        if transition not in self.waiting.offers:
+            self.waiting.offers[transition] = self._next_firing(job)
+            self._commands.append(self._offer_command(transition))
+
+    def _offer_command(self, transition: str) -> StartTask:
+        job = self.program.offers[self.program.net.transition_index[transition]]
+        variables = self._scopes.view(self._scope(job.scope))
+        return StartTask(self.waiting.offers[transition], job.task, 1, 0.0, variables)
+
+    def _accept(self, firing_id: str) -> None:
+        """A task that is only on offer begins, and those that competed with it are withdrawn."""
+        for transition, offered in self.waiting.offers.items():
+            if offered == firing_id:
+                del self.waiting.offers[transition]
+                t = self.program.net.transition_index[transition]
+                self._begin(self.program.offers[t], firing_id)
+                self._wake([t])  # it may be offered again at once
+                return
+
     def _wait(self, t: int) -> None:
         """A trigger can fire as far as the tokens go: wait for it, or take what came before."""
         transition = self.program.net.transition_ids[t]
@@ -286,6 +319,9 @@ class Game:
         self._wake([t])  # it may be waited for again at once
 
     def _end_waiting(self, transition: str) -> None:
+        if firing_id := self.waiting.offers.pop(transition, None):
+            self._call_off(firing_id)
+            return
         timer = self.waiting.end(transition)
         if timer is None:
             return
@@ -346,7 +382,7 @@ class Game:
         self._awake.clear()
         for firing_id in self.running:
             self._call_off(firing_id)
-        for transition in list(self.waiting.since):
+        for transition in (*self.waiting.since, *self.waiting.offers):
             self._end_waiting(transition)
         self._commands = [c for c in self._commands if not isinstance(c, Decide)]
         self._commands.append(CaseFinished(status))

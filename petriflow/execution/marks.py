@@ -12,6 +12,8 @@ class Running:
     task: str
     attempt: int
     instance: int | None = None
+    #: who has claimed it, where it is a person's task
+    holder: str | None = None
 
 
 @dataclass(slots=True)
@@ -20,3 +22,12 @@ class Incident:
 
     kind: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A person's task as a work list shows it: on offer to its role, or held by somebody."""
+
+    task: str
+    holder: str | None = None
+    instance: int | None = None

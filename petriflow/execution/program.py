@@ -109,6 +109,13 @@ class Program:
         self.persistent = frozenset(
             t.name for t in self.triggers.values() if isinstance(t, Event) and t.persistent
         )
+        #: the tasks that people do; those whose start competes with others begin when claimed
+        self.people = frozenset(id for id, task in workflow.tasks.items() if task.role)
+        self.offers = {
+            job.start: job
+            for job in self.jobs.values()
+            if job.task in self.people and job.start not in self.decides and self._competes(job)
+        }
         #: the tasks that run in several instances, and by transition those whose count it begins
         self.many = frozenset(i.task for i in workflow.fragment.instances)
         self.opens = {index[t]: i.task for i in workflow.fragment.instances for t in i.opens}
@@ -136,6 +143,14 @@ class Program:
         self.everything = tuple(t for t in range(len(net.rows)) if t not in completions)
         self.everything_set = frozenset(self.everything)
 
+    def _competes(self, job: Job) -> bool:
+        """Whether another step can take what the task needs to begin."""
+        net = self.net.net
+        own = net.transitions[job.start]
+        rivals = [t for p in own.consume + own.read for t in net.consumers[p]]
+        rivals += [t for p in own.inhibitor for t in net.producers[p]]
+        return any(t is not own for t in rivals)
+
     def scope(self, id: str) -> tuple[str, ...]:
         """The branches that a node lies in, the innermost first, and the case itself."""
         around = [branch for branch in self._branches if within(branch, id)]
@@ -157,7 +172,9 @@ def undeclared_choices(workflow: Workflow) -> list[str]:
     groups |= {t: y.count.path for t, y in known.tallied.items()}
     found = []
     for n, t in enumerate(transitions):
-        if n in groups or n in known.triggers or n not in known.everything_set:
+        if n in groups or n in known.triggers or n in known.offers:
+            continue
+        if n not in known.everything_set:
             continue
         if t.join == "or":
             continue
@@ -169,7 +186,7 @@ def undeclared_choices(workflow: Workflow) -> list[str]:
             ):
                 found.append(
                     f"{t.id!r} would always come before {m.id!r}: give the choice between them to "
-                    "guards (exclusive_choice), or begin both with event(…) or timer(…)"
+                    "guards (exclusive_choice), or begin both with event(…), timer(…) or human(…)"
                 )
     return found
 

@@ -17,16 +17,18 @@ from petriflow.workflow.variables import Data
 class Waiting:
     """The open triggers of one case, each with the number of the event since which it is open."""
 
-    __slots__ = ("_program", "mailbox", "since")
+    __slots__ = ("_program", "mailbox", "offers", "since")
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self.since: dict[str, int] = {}
+        #: the starts of people's tasks that compete with others, each with its firing to come
+        self.offers: dict[str, str] = {}
         #: the persistent events that nobody waited for, oldest first
         self.mailbox: list[tuple[str, Data]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.since)
+        return bool(self.since or self.offers)
 
     def begin(self, transition: str, seq: int) -> Data | None:
         """Wait for a trigger; the answer is the payload, if its event has come already."""
@@ -66,9 +68,9 @@ class Waiting:
         return transition if str(self.since.get(transition)) == since else None
 
     def disabled(self, tokens: Sequence[int]) -> Iterable[str]:
-        """The triggers that the tokens do not allow any more."""
-        net = self._program.net
-        return [t for t in self.since if not net.is_enabled(net.transition_index[t], tokens)]
+        """The triggers and offers that the tokens do not allow any more."""
+        net, open = self._program.net, (*self.since, *self.offers)
+        return [t for t in open if not net.is_enabled(net.transition_index[t], tokens)]
 
     def timer(self, transition: str) -> ScheduleTimer | None:
         """The command for a trigger that is a timer."""

@@ -76,6 +76,9 @@ class Task:
         executor: the name of the engine's executor that the body is run by. As `limit`, it is no
             part of the definition.
         limit: how many bodies of the task work at once, over all cases of an engine.
+        role: whose task it is, where a person does it instead of a body; made by `human`.
+        asks: the variables that the person fills in; none for any.
+        shows: the variables that the person is shown; `None` for all.
     """
 
     body: Body
@@ -93,6 +96,9 @@ class Task:
     heartbeat: float | None = None
     executor: str | None = None
     limit: int | None = None
+    role: str | None = None
+    asks: tuple[str, ...] = ()
+    shows: tuple[str, ...] | None = None
 
     @cached_property
     def asynchronous(self) -> bool:
@@ -140,6 +146,9 @@ class Task:
             "give_up_on": sorted(kind.__qualname__ for kind in self.give_up_on),
             "deadline": self.deadline,
             "heartbeat": self.heartbeat,
+            "role": self.role,
+            "asks": list(self.asks),
+            "shows": None if self.shows is None else {"only": [*self.shows]},
         }
         used = {name: value for name, value in later.items() if value}
         return [

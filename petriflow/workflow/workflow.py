@@ -74,6 +74,7 @@ class Workflow:
                 raise DefinitionError(f"workflow {self.name!r}: {what}={given!r} is not a mapping")
             object.__setattr__(self, what, MappingProxyType(dict(given)))
         self._check_policies()
+        self._check_forms()
         _ = self.questions, self.numbers
         self._check_choices()
         if self.example:
@@ -96,6 +97,16 @@ class Workflow:
                     f"workflow {self.name!r}: merge names {name!r}, which is not declared in "
                     f"{self.variables.__name__ if self.variables else 'its variables'}"
                 )
+
+    def _check_forms(self) -> None:
+        declared = self.schema.names
+        for id, task in self.tasks.items() if declared is not None else ():
+            for name in (*task.asks, *(task.shows or ())):
+                if name not in (declared or ()):
+                    raise DefinitionError(
+                        f"workflow {self.name!r}: task {id!r} speaks of {name!r}, which is not "
+                        f"declared in {self.variables.__name__ if self.variables else ''}"
+                    )
 
     @cached_property
     def fragment(self) -> Fragment:

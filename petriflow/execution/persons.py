@@ -1,0 +1,93 @@
+"""`Persons`: what people do in a case, and for how long they may.
+
+A person's task is *on offer* to its role, *held* by somebody of it, or done. Its item keeps one id,
+that of its firing. Where its start competes with other steps, it is on offer before the start has
+fired, and the first claim fires it; else the start fires as that of any task. A claim is refused
+(late) while the case is suspended; what is held may be completed and given back all the same.
+"""
+
+from __future__ import annotations
+
+from petriflow.execution.events import (
+    CancelTimer,
+    HoldTask,
+    ScheduleTimer,
+    TaskClaimed,
+    TaskFailed,
+    TaskReleased,
+)
+from petriflow.execution.game import Game
+from petriflow.execution.marks import Item
+
+
+class Persons(Game):
+    """The tasks of a case that people do."""
+
+    __slots__ = ()
+
+    @property
+    def items(self) -> dict[str, Item]:
+        """What is on the work lists of people, by firing."""
+        program = self.program
+        if not program.people:
+            return {}
+        found = {
+            firing: Item(running.task, running.holder, running.instance)
+            for firing, running in self.running.items()
+            if running.task in program.people and firing not in self.incidents
+        }
+        for transition, firing in self.waiting.offers.items():
+            found[firing] = Item(program.offers[program.net.transition_index[transition]].task)
+        return found
+
+    @property
+    def bodies(self) -> list[str]:
+        """The firings whose bodies are at work; not what people do."""
+        people = self.program.people
+        return [firing for firing, r in self.running.items() if r.task not in people]
+
+    @property
+    def deadlines(self) -> list[ScheduleTimer]:
+        """When the time of people's tasks is over: a timer under the id of the firing."""
+        tasks = self.program.workflow.tasks
+        return [
+            ScheduleTimer(firing, limit)
+            for firing, item in self.items.items()
+            if (limit := tasks[item.task].deadline)
+        ]
+
+    def overdue(self, timer: str) -> TaskFailed | None:
+        """The event that a timer stands for, if it is the deadline of a person's task."""
+        item = self.items.get(timer)
+        if item is None:
+            return None
+        limit = self.program.workflow.tasks[item.task].deadline or 0.0
+        return TaskFailed(timer, f"took longer than its deadline of {limit:g} s", final=True)
+
+    def _claim(self, event: TaskClaimed) -> None:
+        item = self.items.get(event.firing_id)
+        self.late = item is None or item.holder is not None or self.status != "running"
+        if not self.late:
+            self._accept(event.firing_id)
+            self._hold(event.firing_id, event.by)
+
+    def _release(self, event: TaskReleased) -> None:
+        item = self.items.get(event.firing_id)
+        self.late = item is None or item.holder != event.by
+        if not self.late:
+            self._hold(event.firing_id, None)
+
+    def _hold(self, firing_id: str, holder: str | None) -> None:
+        self.running[firing_id].holder = holder
+        self._commands.append(HoldTask(firing_id, holder))
+
+    def _time_people(self, before: list[ScheduleTimer]) -> None:
+        """Set the timers of new items with a deadline, and call off those of items that are gone.
+
+        They come first: a case that has ended asks for nothing more.
+        """
+        now = self.deadlines
+        self._commands[:0] = [
+            *(CancelTimer(was.timer) for was in before if was not in now),
+            *(timer for timer in now if timer not in before),
+        ]
