@@ -7,9 +7,12 @@ from datetime import timedelta
 
 from petriflow.net.errors import DefinitionError
 
-#: A length of time: seconds, a timedelta, or a text such as "500ms", "30s", "5m", "2h", "1d".
+#: A length of time: seconds, a timedelta, or a text such as "500ms", "30s", "5m" or
+#: "5min", "2h", "1d", "1w".
 Duration = float | int | str | timedelta
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+UNITS = {
+    "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
+}  # fmt: skip
 #: Beyond this, in seconds, Python has no length of time.
 LONGEST = timedelta.max.total_seconds()
 
@@ -27,7 +30,7 @@ def seconds(duration: Duration, what: str = "a duration") -> float:
     if isinstance(duration, timedelta):
         value = duration.total_seconds()
     elif isinstance(duration, str):
-        if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", duration):
+        if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*", duration):
             value = float(match[1]) * UNITS[match[2]]
     elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
         value = duration

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from petriflow.net.errors import DefinitionError
 from petriflow.patterns.fragment import Binding, as_fragment
+from petriflow.patterns.names import meant, suggestion
 from petriflow.patterns.parts import rerooting
-from petriflow.testing.names import meant, suggestion
 from petriflow.workflow import Task, TaskContext, Workflow
 
 #: What a body is replaced by: the updates that it returns, or a function of the `TaskContext`.

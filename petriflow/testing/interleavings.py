@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from petriflow.net.errors import DefinitionError, StoryError
+from petriflow.patterns.names import suggestion
 from petriflow.testing.fakes import Fake
-from petriflow.testing.names import suggestion
 from petriflow.testing.stage import Guards
 from petriflow.testing.steps import Choose, Ring, Signal, Step
 from petriflow.testing.story import Story

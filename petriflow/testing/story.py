@@ -25,8 +25,8 @@ from petriflow.net import Marking
 from petriflow.net.errors import PetriflowError, StoryError
 from petriflow.patterns.duration import seconds
 from petriflow.patterns.fragment import Event as Wait
+from petriflow.patterns.names import listed, meant, short, suggestion
 from petriflow.testing.fakes import Fake, by_task, called
-from petriflow.testing.names import listed, meant, short, suggestion
 from petriflow.testing.stage import Guards, Stage
 from petriflow.testing.steps import (
     Advance,

@@ -44,6 +44,7 @@ class Workflow:
         merge: for variables that concurrent steps write, what to do: `last_wins`, `collect`,
             `reduce("…")`. By default different concurrent values are an error.
         example: variables to try the workflow with, used by `petriflow run`.
+        timing: how long things take, for `simulate` and `solve`; no part of the definition.
 
     Raises:
         CompositionError: the body is no fragment, or has no step.
@@ -63,6 +64,7 @@ class Workflow:
     variables: type[BaseModel] | None = None
     merge: Mapping[str, Policy] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
+    timing: Any = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
