@@ -94,7 +94,6 @@ class Bodies:
     async def _attempt(self, handle: CaseHandle, command: StartTask) -> None:
         firing_id = command.firing_id
         task = handle.workflow.tasks[command.task]
-        pulse = _Pulse(self._clock)
         event: Event
         try:
             until = self.deadlines.get(firing_id, math.inf)
@@ -104,24 +103,14 @@ class Bodies:
                 await self._clock.sleep(command.delay)
             if self._put_off(handle, firing_id):
                 return
-            async with AsyncExitStack() as limits:
-                if until < math.inf:
-                    late = _TooLate(f"took longer than its deadline of {task.deadline:g} s")
-                    await limits.enter_async_context(self._not_after(lambda: until, late))
-                if self._room.limits(task):
-                    await limits.enter_async_context(self._room.place(handle.id, task))
-                    if self._put_off(handle, firing_id):
-                        return
+            if until < math.inf or task.heartbeat or task.timeout or self._room.limits(task):
+                ended = await self._within_limits(handle, command, task, until)
+                if ended is None:
+                    return
+                event = ended
+            else:
                 self._observers.began(handle, command)
-                pulse.beat()
-                if silence := task.heartbeat:
-                    dead = _TimedOut(f"gave no heartbeat for {silence:g} s")
-                    await limits.enter_async_context(
-                        self._not_after(lambda: pulse.last + silence, dead)
-                    )
-                if task.timeout:
-                    await limits.enter_async_context(_in_time(task.timeout))
-                event = await self._run(handle, command, task, pulse)
+                event = await self._run(handle, command, task, _Pulse(self._clock))
         except asyncio.CancelledError as error:
             if firing_id not in self._running:
                 raise
@@ -134,6 +123,32 @@ class Bodies:
             event = TaskFailed(firing_id, say(error), final)
         self._running.pop(firing_id, None)
         self._ended(handle, event)
+
+    async def _within_limits(
+        self, handle: CaseHandle, command: StartTask, task: Task, until: float
+    ) -> Event | None:
+        """Run an attempt when there is room for it and as long as it may; how it ends, or nothing
+        if it was put off.
+        """
+        pulse = _Pulse(self._clock)
+        async with AsyncExitStack() as limits:
+            if until < math.inf:
+                late = _TooLate(f"took longer than its deadline of {task.deadline:g} s")
+                await limits.enter_async_context(self._not_after(lambda: until, late))
+            if self._room.limits(task):
+                await limits.enter_async_context(self._room.place(handle.id, task))
+                if self._put_off(handle, command.firing_id):
+                    return None
+            self._observers.began(handle, command)
+            pulse.beat()
+            if silence := task.heartbeat:
+                dead = _TimedOut(f"gave no heartbeat for {silence:g} s")
+                await limits.enter_async_context(
+                    self._not_after(lambda: pulse.last + silence, dead)
+                )
+            if task.timeout:
+                await limits.enter_async_context(_in_time(task.timeout))
+            return await self._run(handle, command, task, pulse)
 
     def _put_off(self, handle: CaseHandle, firing_id: str) -> bool:
         """Whether the case was suspended meanwhile: it asks again for the body when resumed."""

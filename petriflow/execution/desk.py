@@ -24,6 +24,7 @@ from petriflow.execution.orders import Orders
 from petriflow.execution.program import program
 from petriflow.execution.store import Record, Summary, Which
 from petriflow.net.errors import DefinitionError, UnknownCase, VariableError, printable
+from petriflow.patterns.duration import Duration, seconds
 from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
 
@@ -266,6 +267,20 @@ class Desk(Orders):
         after = since.timestamp() if isinstance(since, datetime) else since
         found = await self._in_writer(self._store.summaries, which(status, name, after, limit))
         return tuple(found)
+
+    async def purge(self, older_than: Duration) -> int:
+        """Remove the cases that ended longer ago than this, with their histories and all that they
+        called; the answer is how many there were.
+
+        Args:
+            older_than: seconds, a timedelta, or a text such as "90d".
+
+        Raises:
+            DefinitionError: the duration cannot be read.
+        """
+        self._check_open()
+        before = self._clock.now() - seconds(older_than, "purge: older_than")
+        return await self._in_writer(self._store.purge, before)
 
     async def counts(self) -> dict[str, int]:
         """How many open cases there are of each workflow; where engines share a store, of those

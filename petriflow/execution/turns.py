@@ -109,50 +109,54 @@ class Turns(Orders):
         self.check()
 
     async def _flush_forever(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            batch, self._batch = self._batch, Batch()
-            commands, self._commands = self._commands, []
-            dirty, self._dirty = self._dirty, {}
-            commits, self._commits = self._commits, []
-            batch.cases = [self._row(handle) for handle in dirty.values()]
-            began = time.perf_counter()
-            try:
-                lost = await self._in_writer(self._store.commit, batch)
-            except BaseException as error:
-                if isinstance(error, asyncio.CancelledError):
-                    self._fail(_stopped(), commits)
-                    raise
-                known = error if isinstance(error, PetriflowError) else StoreError(say(error))
-                self._fail(known, commits)
-                return
-            if batch.records:
-                seconds = time.perf_counter() - began
-                self._observers.wrote(len(batch.records), seconds, len(self._batch.records))
-            self._let_go(lost, {id for _, _, id in batch.keys})
-            for record in batch.records:
-                if record.case_id not in lost:
-                    self._announce(record)
-            for handle, command in commands:
-                if handle.refused:
-                    continue
-                if isinstance(command, ScheduleTimer):
-                    at = batch.timers.get((handle.id, command.timer))
-                    if at is not None:
-                        self._set_timer(handle, command.timer, at)
-                else:
-                    self._carry_out(handle, command)
-            for handle in dirty.values():
-                # else it has moved on, and is told next time; or it is another engine's
-                if handle.id in self._dirty or handle.refused:
-                    continue
-                handle.tell()
-                if not handle.active and handle.id in self._handles:
-                    self._put_away(handle)
-            for commit in commits:
-                if not commit.done():
-                    commit.set_result(None)
+        commits: list[asyncio.Future[None]] = []
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                commits, self._commits = self._commits, []
+                await self._flush()
+                for commit in commits:
+                    if not commit.done():
+                        commit.set_result(None)
+        except asyncio.CancelledError:
+            self._fail(_stopped(), commits)
+            raise
+        except Exception as error:
+            known = error if isinstance(error, PetriflowError) else StoreError(say(error))
+            self._fail(known, commits)
+
+    async def _flush(self) -> None:
+        """Store all that has happened, and only then carry out what it leads to."""
+        batch, self._batch = self._batch, Batch()
+        commands, self._commands = self._commands, []
+        dirty, self._dirty = self._dirty, {}
+        batch.cases = [self._row(handle) for handle in dirty.values()]
+        began = time.perf_counter()
+        lost = await self._in_writer(self._store.commit, batch)
+        if batch.records:
+            seconds = time.perf_counter() - began
+            self._observers.wrote(len(batch.records), seconds, len(self._batch.records))
+        self._let_go(lost, {id for _, _, id in batch.keys})
+        for record in batch.records:
+            if record.case_id not in lost:
+                self._announce(record)
+        for handle, command in commands:
+            if handle.refused:
+                continue
+            if isinstance(command, ScheduleTimer):
+                at = batch.timers.get((handle.id, command.timer))
+                if at is not None:
+                    self._set_timer(handle, command.timer, at)
+            else:
+                self._carry_out(handle, command)
+        for handle in dirty.values():
+            # else it has moved on, and is told next time; or it is another engine's
+            if handle.id in self._dirty or handle.refused:
+                continue
+            handle.tell()
+            if not handle.active and handle.id in self._handles:
+                self._put_away(handle)
 
     def _flusher_ended(self, flusher: asyncio.Task[None]) -> None:
         """However it ended: nobody is left waiting for a commit that will never be."""

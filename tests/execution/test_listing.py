@@ -109,5 +109,19 @@ async def test_called_cases_are_not_listed_and_go_with_their_callers(store: str)
     left = {id for (id,) in rows(store, "SELECT id FROM cases")}
     assert {c for (c,) in rows(store, "SELECT DISTINCT case_id FROM events")} == left
     assert len(left) == 3  # two that were started, and what the newer of them called
-    async with Engine(store, workflows=[flow, WAITING]) as engine:
+    async with Engine(store, workflows=[flow, WAITING], clock=clock) as engine:
         assert (await engine.start(flow, {}, key="one")).id != old.id
+
+
+async def test_an_engine_at_work_removes_what_ended_long_ago(store: str) -> None:
+    clock = Sundial()
+    async with Engine(store, workflows=[ENDING], clock=clock) as engine:
+        old = await engine.start(ENDING, {})
+        await old.wait()
+        clock.time += 3600
+        new = await engine.start(ENDING, {})
+        await new.wait()
+        assert [await engine.purge(age) for age in ("2h", "30m", "30m")] == [0, 1, 0]
+        assert [case.id for case in await engine.list()] == [new.id]
+        with pytest.raises(DefinitionError, match="older_than"):
+            await engine.purge("long ago")
