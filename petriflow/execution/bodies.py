@@ -57,7 +57,8 @@ class Bodies:
         #: when the time of a firing is over, for those of tasks with a deadline
         self.deadlines: dict[str, float] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        #: cancelled, and cleaning up; each with its firing
+        self._ending: dict[asyncio.Task[None], str] = {}
         self._stopping = False
         self._loop = asyncio.get_running_loop()
 
@@ -72,8 +73,8 @@ class Bodies:
         """Cancel a body. A thread cannot be cancelled: its result will be late."""
         self.deadlines.pop(firing_id, None)
         if body := self._running.pop(firing_id, None):
-            self._ending.add(body)
-            body.add_done_callback(self._ending.discard)
+            self._ending[body] = firing_id
+            body.add_done_callback(self._ending.pop)
             body.cancel()
 
     async def stop(self) -> None:
@@ -93,7 +94,7 @@ class Bodies:
 
     async def _attempt(self, handle: CaseHandle, command: StartTask) -> None:
         firing_id = command.firing_id
-        task = handle.workflow.tasks[command.task]
+        task = handle.workflow.bodies[command.task]
         event: Event
         try:
             until = self.deadlines.get(firing_id, math.inf)
@@ -101,6 +102,8 @@ class Bodies:
                 raise _TooLate(f"no attempt is left before its deadline of {task.deadline:g} s")
             if command.delay:
                 await self._clock.sleep(command.delay)
+            if command.undoes is not None:
+                await self._cleaned_up(handle.id)
             if self._put_off(handle, firing_id):
                 return
             if until < math.inf or task.heartbeat or task.timeout or self._room.limits(task):
@@ -123,6 +126,12 @@ class Bodies:
             event = TaskFailed(firing_id, say(error), final)
         self._running.pop(firing_id, None)
         self._ended(handle, event)
+
+    async def _cleaned_up(self, case_id: str) -> None:
+        """Return when the bodies of a case that were cancelled have ended, or had their time."""
+        bodies = [body for body, id in self._ending.items() if id.startswith(f"{case_id}/")]
+        if bodies:
+            await asyncio.wait(bodies, timeout=GRACE)
 
     async def _within_limits(
         self, handle: CaseHandle, command: StartTask, task: Task, until: float
@@ -197,6 +206,7 @@ class Bodies:
             view,
             schema.mapping(view),
             command.instance,
+            command.undoes,
             pulse.beat,
         )
         if task.asynchronous and task.executor is None:

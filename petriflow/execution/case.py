@@ -10,8 +10,9 @@ an answer from outside (a task's result, a choice's guards) becomes a command.
 No clock, no database, no asyncio, no user code: the engine around it does all that.
 
     created ──CaseStarted──▶ running ──▶ completed    [final] is reached
-                              ▲  │  ├──▶ failed       a task failed for good, or data conflict
-                       Resumed│  │  ├──▶ cancelled    CancelRequested
+                              ▲  │  ├──▶ failed       a task failed for good, or data conflict;
+                       Resumed│  │  │                 or a person gave up an incident
+                              │  │  ├──▶ cancelled    CancelRequested
                               │  │  └──▶ deadlocked   nothing can happen, and it is not the end
                               │  ▼Suspended
                            suspended ──▶ failed, cancelled
@@ -19,7 +20,8 @@ No clock, no database, no asyncio, no user code: the engine around it does all t
 In a suspended case what is under way may finish: bodies return, events and timers that are waited
 for happen. But the second rule rests: nothing fires or starts because of it until `Resumed`.
 
-What people do in a case is told by `Persons`.
+On the way to `failed` and `cancelled` what can be undone is undone, as `Trouble` says. What people
+do in a case is told by `Persons`.
 """
 
 from __future__ import annotations
@@ -29,12 +31,14 @@ from typing import assert_never
 
 from petriflow.execution.events import (
     CancelRequested,
+    CancelTask,
     CaseStarted,
     Command,
     Decided,
     DecisionFailed,
     Event,
     EventReceived,
+    IncidentFailed,
     IncidentResolved,
     Resumed,
     ScheduleTimer,
@@ -44,17 +48,18 @@ from petriflow.execution.events import (
     TaskCompleted,
     TaskFailed,
     TaskReleased,
+    TaskSkipped,
     TimerFired,
 )
-from petriflow.execution.marks import Incident, Running
-from petriflow.execution.persons import Persons
+from petriflow.execution.marks import Done, Ending, Incident, Running
 from petriflow.execution.program import Program
+from petriflow.execution.trouble import Trouble
 from petriflow.net import Marking
 from petriflow.net.errors import PetriflowError, say
 from petriflow.workflow.variables import Data
 
 
-class Case(Persons):
+class Case(Trouble):
     """One case: what happens to it, and what it says of itself.
 
     `seq` counts the events applied. `fired` and `delta` tell what the last event did: the
@@ -80,12 +85,22 @@ class Case(Persons):
     @property
     def stuck(self) -> bool:
         """Whether only a person can bring the case on: incidents, and nothing else going."""
-        return bool(self.incidents) and not (self.running or self.deciding or self.waiting)
+        return bool(self.incidents) and not (self.at_work or self.deciding or self.waiting)
+
+    @property
+    def at_work(self) -> list[str]:
+        """The firings whose bodies are at work, or are tried again by themselves."""
+        return [firing for firing in self.running if firing not in self.incidents]
+
+    def where(self, incident: str) -> str:
+        """The choice or the task at which an incident is."""
+        running = self.running.get(incident)
+        return incident if running is None else running.task
 
     @property
     def active(self) -> bool:
         """Whether an engine has something to do for it; else it waits for events, times, people."""
-        return not self.finished and bool(self.running or self.deciding)
+        return not self.finished and bool(self.bodies or self.deciding)
 
     @property
     def idle(self) -> bool:
@@ -104,9 +119,10 @@ class Case(Persons):
 
         A suspended case begins no body again either; its tasks are asked for when it is resumed.
         """
-        running = () if self.status == "suspended" else self.running
+        winding_up = [id for id, running in self.running.items() if self._winds_up(running)]
         return [
-            *(self._start_command(firing) for firing in running),
+            *(CancelTask(firing) for firing in winding_up),
+            *(() if self.status == "suspended" else self._starts(self.at_work)),
             *map(self._offer_command, self.waiting.offers),
             *self.timers,
             *(self._decide_command(choice) for choice in self.deciding),
@@ -129,7 +145,8 @@ class Case(Persons):
             self._handle(event)
             self._advance()
         except PetriflowError as error:  # the data of the case, not the program, is at fault
-            self._finish("failed", f"{type(error).__name__}: {say(error)}")
+            self._break(f"{type(error).__name__}: {say(error)}")
+        self._undo()
         self._time_people(deadlines)
         return self._commands
 
@@ -141,25 +158,20 @@ class Case(Persons):
                 self._change({self.program.source: 1})
                 self._wake(self.program.everything)
             case TaskCompleted(firing_id, updates):
-                if running := self._of(firing_id):
-                    del self.running[firing_id]
-                    self._scopes.complete(firing_id, updates)
-                    self._fire(self.program.jobs[running.task].complete)
+                if self._is_at_work(firing_id):
+                    self._complete(firing_id, updates)
             case TaskClaimed():
                 self._claim(event)
             case TaskReleased():
                 self._release(event)
             case TaskFailed(firing_id, error, final):
                 self._accept(firing_id)
-                if running := self._of(firing_id):
-                    task = self.program.workflow.tasks[running.task]
-                    if final or running.attempt > task.retries:
-                        del self.running[firing_id]
-                        self._finish("failed", f"task {running.task!r}: {error}")
-                    else:
-                        running.attempt += 1
-                        if self.status == "running":
-                            self._commands.append(self._start_command(firing_id))
+                if self._is_at_work(firing_id):
+                    self._fail(firing_id, error, final)
+            case TaskSkipped(firing_id, updates):
+                self.late = not (firing_id in self.incidents and firing_id in self.running)
+                if not self.late:
+                    self._complete(firing_id, updates)
             case Decided(choice, number, takes):
                 if self._is_open(choice, number):
                     del self.deciding[choice]
@@ -168,12 +180,12 @@ class Case(Persons):
                 if self._is_open(choice, number):
                     del self.deciding[choice]
                     self.incidents[choice] = Incident(kind, error)
-            case IncidentResolved(choice, updates):
-                self.late = choice not in self.incidents
-                if not self.late:
-                    del self.incidents[choice]
-                    self._correct(choice, updates)
-                    self._wake(self.program.everything)
+            case IncidentResolved():
+                self._resolve(event)
+            case IncidentFailed():
+                self._fail_incident(event)
+            case EventReceived() | CancelRequested() if self.ending is not None:
+                self.late = True
             case EventReceived(name, payload):
                 if taker := self.waiting.taker(name):
                     self._happen(taker, payload)
@@ -197,18 +209,24 @@ class Case(Persons):
                     self._wake(self.program.everything)
                     self._advance()
                     # Whoever carries these out knows the bodies that are still at work.
-                    left = (firing for firing in under_way if firing in self.running)
-                    self._commands += [self._start_command(firing) for firing in left]
+                    self._commands += self._starts(under_way)
             case CancelRequested(reason):
-                self._finish("cancelled", reason or None)
+                self._give_up("cancelled", reason or None)
             case _:
                 assert_never(event)
 
-    def _of(self, firing_id: str) -> Running | None:
-        """The running firing; none if its token is gone, and then the event is late."""
-        found = self.running.get(firing_id)
-        self.late = found is None
-        return found
+    def _is_at_work(self, firing_id: str) -> bool:
+        """Whether an attempt's end is awaited; else its token is gone, or it was given up."""
+        self.late = firing_id not in self.running or firing_id in self.incidents
+        return not self.late
+
+    def _starts(self, firings: Iterable[str]) -> list[Command]:
+        """The commands to start these, as far as they are still wanted."""
+        return [
+            self._start_command(firing)
+            for firing in firings
+            if firing in self.running and not self._winds_up(self.running[firing])
+        ]
 
     def _is_open(self, choice: str, number: int) -> bool:
         self.late = self.deciding.get(choice) != number
@@ -224,12 +242,7 @@ class Case(Persons):
             self._scopes.dump(),
             {
                 "firings": self._firings,
-                "running": {
-                    id: [r.task, r.attempt]
-                    if r.instance is None
-                    else [r.task, r.attempt, r.instance]
-                    for id, r in self.running.items()
-                },
+                "running": {id: running.dump() for id, running in self.running.items()},
                 "deciding": dict(self.deciding),
                 "incidents": {path: [i.kind, i.error] for path, i in self.incidents.items()},
                 **self._dump_rare(),
@@ -245,6 +258,8 @@ class Case(Persons):
             "instances": dict(self._instances),
             "offers": dict(self.waiting.offers),
             "holders": {id: r.holder for id, r in self.running.items() if r.holder is not None},
+            "done": [[d.firing_id, d.task, dict(d.updates), d.instance] for d in self.done],
+            "ending": self.ending and [self.ending.status, self.ending.error],
         }
         return {name: value for name, value in rare.items() if value}
 
@@ -275,6 +290,8 @@ class Case(Persons):
         case.waiting.offers = dict(control.get("offers", {}))
         for firing, holder in control.get("holders", {}).items():
             case.running[firing].holder = holder
+        case.done = [Done(*done) for done in control.get("done", [])]
+        case.ending = Ending(*control["ending"]) if "ending" in control else None
         return case
 
     @classmethod

@@ -60,7 +60,7 @@ class Children:
         id = firing_id if command.attempt == 1 else f"{firing_id}~{command.attempt}"
         if firing_id in self._of or id in self.elsewhere:
             return
-        called = parent.workflow.tasks[command.task].calls
+        called = parent.workflow.bodies[command.task].calls
         assert called is not None
         try:
             if parent.depth >= MOST_LEVELS:
@@ -110,8 +110,17 @@ class Children:
         """Another engine has the child, and with it the case that called it."""
         self._of.pop(child.firing_id, None)
 
-    def cancel(self, firing_id: str) -> None:
-        """The caller's token is gone: give up the case that it called."""
-        if child := self._of.pop(firing_id, None):
+    def cancel(self, firing_id: str, awaited: bool) -> bool:
+        """Give up the case that a firing called; unless its end is awaited, nobody hears of it.
+
+        The answer is whether there is such a case.
+        """
+        child = self._of.get(firing_id)
+        if child is None:
+            return any(id.partition("~")[0] == firing_id for id in self.elsewhere)
+        if not awaited:
+            self._of.pop(firing_id)
             child.disowned = True
+        if child._case.ending is None:
             self._engine.turn(child, CancelRequested("its caller was cancelled"))
+        return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -85,6 +85,10 @@ class Core:
         """Apply an event and the answers to the guards it asks for; hand all to the writer."""
         raise NotImplementedError
 
+    def _call_off(self, handle: CaseHandle, firing_id: str) -> None:
+        """Give up the case that a firing has called."""
+        raise NotImplementedError
+
     def touch(self, handle: CaseHandle) -> None:
         """Have the case stored, and those who wait for it told."""
         raise NotImplementedError
@@ -106,9 +110,9 @@ class Core:
         case: CaseHandle | str,
         updates: Mapping[str, Any] | None = None,
         *,
-        choice: str | None = None,
-    ) -> None:
-        """Try the choices at which a case waits again."""
+        incident: str | None = None,
+    ) -> bool:
+        """Try again where a case waits for a person."""
         raise NotImplementedError
 
     def watch(self, handle: CaseHandle) -> None:
@@ -121,6 +125,21 @@ class Core:
 
     async def resume(self, case: CaseHandle | str) -> bool:
         """Let a case and those that it calls go on."""
+        raise NotImplementedError
+
+    async def skip(
+        self,
+        case: CaseHandle | str,
+        incident: str,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        take: str | int | Sequence[str] | None = None,
+    ) -> None:
+        """Go on without a task, or by a branch that a person names."""
+        raise NotImplementedError
+
+    async def fail(self, case: CaseHandle | str, incident: str, reason: str = "") -> None:
+        """Give a case up because of an incident."""
         raise NotImplementedError
 
     def _set_timer(self, handle: CaseHandle, timer: str, due: float) -> None:

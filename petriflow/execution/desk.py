@@ -13,7 +13,6 @@ from petriflow.execution.events import (
     OPEN,
     CancelRequested,
     EventReceived,
-    IncidentResolved,
     Resumed,
     Status,
     Suspended,
@@ -23,7 +22,7 @@ from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.orders import Orders
 from petriflow.execution.program import program
 from petriflow.execution.store import Record, Summary, Which
-from petriflow.net.errors import DefinitionError, UnknownCase, VariableError, printable
+from petriflow.net.errors import DefinitionError, UnknownCase, printable
 from petriflow.patterns.duration import Duration, seconds
 from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
@@ -168,7 +167,12 @@ class Desk(Orders):
         return await self._tell_all(handle, Resumed())
 
     async def cancel(self, case: CaseHandle | str, reason: str = "") -> Outcome:
-        """Give a case up: running bodies are cancelled, nothing further starts.
+        """Give a case up: running bodies are cancelled, nothing further starts, and what can be
+        undone is undone, the last first.
+
+        Returns:
+            The case as it is then: `cancelled`; or, as long as there is something to undo,
+            `running` or `suspended`, and `wait` returns when it is over.
 
         Raises:
             UnknownCase: this engine has no open case of this id.
@@ -179,7 +183,7 @@ class Desk(Orders):
                 await self._order(handle, "cancel", reason=printable(str(reason)))
         if handle.away:
             await self._refresh([handle])
-        return await handle.wait()
+        return handle._outcome()
 
     async def _order_cancel(self, handle: CaseHandle, reason: str) -> bool:
         return await self._apply(handle, CancelRequested(reason))
@@ -197,38 +201,6 @@ class Desk(Orders):
         if first.refused:
             raise Away(f"case {first.id!r} was taken over by another engine")
         return useful
-
-    async def retry(
-        self,
-        case: CaseHandle | str,
-        updates: Mapping[str, Any] | None = None,
-        *,
-        choice: str | None = None,
-    ) -> None:
-        """Try the choices at which a case waits again; see `CaseHandle.retry`."""
-        await self._order(case, "retry", updates=dict(updates or {}), choice=choice)
-
-    async def _order_retry(
-        self, handle: CaseHandle, updates: Mapping[str, Any], choice: str | None
-    ) -> None:
-        waits = list(handle._case.incidents)
-        if choice is not None and choice not in waits:
-            raise UnknownCase(
-                f"case {handle.id!r} does not wait at {choice!r}; it waits at {waits}"
-            )
-        paths = waits if choice is None else [choice]
-        checked = handle.workflow.schema.updates(handle._case.variables, updates)
-        for name in checked if len(paths) > 1 else ():
-            if handle.workflow.policy(name).kind in ("collect", "reduce"):
-                raise VariableError(
-                    f"variable {name!r} would be added once for each of {paths}; name one of them "
-                    "by choice="
-                )
-        for path in paths:
-            self.turn(handle, IncidentResolved(path, checked))
-        await self.committed()
-        if handle.refused:
-            raise Away(f"case {handle.id!r} was taken over by another engine")
 
     async def explain(self, case: CaseHandle | str) -> Explanation:
         """What a case waits for, or how it ended, by what is stored of it.

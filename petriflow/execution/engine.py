@@ -31,6 +31,7 @@ from petriflow.execution.executors.job import check
 from petriflow.execution.gate import admit, with_called
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.leases import Leases
+from petriflow.execution.mending import Mending
 from petriflow.execution.observer import Observer, Observers
 from petriflow.execution.starting import Starting
 from petriflow.execution.store import Batch, Record, Store, open_store
@@ -46,7 +47,7 @@ from petriflow.workflow import Workflow
 T = TypeVar("T")
 
 
-class Engine(Starting, Turns, Desk, Leases):
+class Engine(Starting, Turns, Desk, Mending, Leases):
     """Runs proven workflows and keeps their cases.
 
     Args:

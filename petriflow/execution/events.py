@@ -84,10 +84,32 @@ class DecisionFailed:
 
 @dataclass(frozen=True, slots=True)
 class IncidentResolved:
-    """A person asks to try a choice again, with some variables corrected."""
+    """A person asks to try a choice or a firing again, with some variables corrected; or, at a
+    choice, to take these branches, whatever its guards say.
+    """
 
     choice: str
     updates: Data
+    takes: tuple[int, ...] | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSkipped:
+    """A person has the firing of an incident count as completed, with these updates."""
+
+    firing_id: str
+    updates: Data
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFailed:
+    """A person gives the case up because of an incident, at a choice or in a firing."""
+
+    incident: str
+    reason: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +155,8 @@ Event = (
     | Decided
     | DecisionFailed
     | IncidentResolved
+    | TaskSkipped
+    | IncidentFailed
     | EventReceived
     | TimerFired
     | Suspended
@@ -143,7 +167,8 @@ EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         CaseStarted, TaskCompleted, TaskFailed, TaskClaimed, TaskReleased, Decided, DecisionFailed,
-        IncidentResolved, EventReceived, TimerFired, Suspended, Resumed, CancelRequested,
+        IncidentResolved, TaskSkipped, IncidentFailed, EventReceived, TimerFired, Suspended,
+        Resumed, CancelRequested,
     )
 }  # fmt: skip
 
@@ -156,7 +181,7 @@ def to_data(event: Event) -> Data:
 
 def from_data(kind: str, data: Data) -> Event:
     """The event of this kind and these fields."""
-    if kind == "Decided":
+    if data.get("takes") is not None:
         data = data | {"takes": tuple(data["takes"])}
     return EVENTS[kind](**data)
 
@@ -166,7 +191,10 @@ def from_data(kind: str, data: Data) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """Run the body of a task, after a delay of so many seconds; or offer the task to people."""
+    """Run the body of a task, after a delay of so many seconds; or offer the task to people.
+
+    `undoes` is the firing that the body undoes, if it does.
+    """
 
     firing_id: str
     task: str
@@ -174,6 +202,7 @@ class StartTask:
     delay: float
     variables: Data
     instance: int | None = None
+    undoes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

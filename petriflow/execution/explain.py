@@ -25,7 +25,7 @@ class Wait:
 
     - `task`: a body that runs, or whose next attempt is to come;
     - `event`, `timer`: something outside, and a time;
-    - `incident`: a choice at which a person has to correct something;
+    - `incident`: a choice or a task at which a person has to do something;
     - `step`: a step that the tokens allow, and that something else still holds back;
     - `tokens`: a step that has some of its tokens and lacks others.
 
@@ -43,6 +43,8 @@ class Explanation(Listing):
 
     `registered` says whether the workflow's definition was at hand; without it, only what is under
     way can be told. `last_error` is that of the last attempt that failed, `error` why it ended.
+    Of a case that is given up `giving_up` says why, and `undoing` are the tasks that are still to
+    be undone, in this order.
     """
 
     case_id: str
@@ -52,6 +54,8 @@ class Explanation(Listing):
     waits: tuple[Wait, ...]
     error: str | None = None
     last_error: str | None = None
+    giving_up: str | None = None
+    undoing: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -63,6 +67,9 @@ class Explanation(Listing):
             case "suspended":
                 told += "is suspended: nothing new starts until it is resumed"
                 told += f" ({self.error})" if self.error else ""
+                told += f"; then it goes on {self._ending}" if self.giving_up is not None else ""
+            case _ if self.giving_up is not None:
+                told += f"is {self._ending}"
             case _:
                 told += f"is {self.status}"
         if not self.registered:
@@ -73,6 +80,13 @@ class Explanation(Listing):
         if self.last_error is not None:
             told += f"; the last error was: {self.last_error}"
         return told + ("; it waits for" if self.waits else "")
+
+    @property
+    def _ending(self) -> str:
+        """What is done in a case that is given up."""
+        why = f" ({self.giving_up})" if self.giving_up else ""
+        steps = ", then ".join(map(repr, self.undoing)) or "nothing more"
+        return f"being given up{why}: undoing {steps}"
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -120,16 +134,16 @@ def _explained(
         return Explanation(
             stored.id, stored.workflow, status, program is not None, (), stored.error
         )
-    why = stored.error
+    ending, why = stored.control.get("ending"), stored.error
     if status == "suspended":
         why = next((r.data["reason"] for r in reversed(history) if _is(r, "Suspended")), None)
     failed = next((r.error for r in reversed(history) if _is(r, "TaskFailed")), None)
     waits = [
         *_tasks(stored, history),
         *_outside(stored, due, program),
-        *(Wait("incident", path, error) for path, (_, error) in _incidents(stored)),
+        *_incidents(stored),
     ]
-    if program is not None:
+    if program is not None and ending is None:
         waits += _steps(stored, program)
     return Explanation(
         stored.id,
@@ -139,6 +153,10 @@ def _explained(
         tuple(waits),
         why or None,
         failed,
+        None if ending is None else ending[1] or "",
+        tuple(task for _, task, *_ in reversed(stored.control.get("done", ())))
+        if ending is not None
+        else (),
     )
 
 
@@ -146,14 +164,24 @@ def _is(record: Record, kind: str) -> bool:
     return record.kind == kind and not record.late
 
 
-def _incidents(stored: StoredCase) -> list[tuple[str, list[str]]]:
-    return list(stored.control["incidents"].items())
+def _incidents(stored: StoredCase) -> Iterator[Wait]:
+    """Where a person has to do something: at a choice, or in a firing."""
+    running = stored.control["running"]
+    for name, (_, error) in stored.control["incidents"].items():
+        yield Wait("incident", running[name][0] if name in running else name, error)
 
 
 def _tasks(stored: StoredCase, history: Sequence[Record]) -> Iterator[Wait]:
     """The bodies under way, each with its attempt and what became of the one before."""
-    for firing, (task, attempt, *instance) in stored.control["running"].items():
-        told = f"attempt {attempt}" + (f" of instance {instance[0]}" if instance else "")
+    ending = "ending" in stored.control
+    for firing, (task, attempt, *rare) in stored.control["running"].items():
+        if firing in stored.control["incidents"]:
+            continue
+        if ending and not task.endswith(".undo"):
+            yield Wait("task", task, "the case that it called is being given up as well")
+            continue
+        instance = rare[0] if rare else None
+        told = f"attempt {attempt}" + ("" if instance is None else f" of instance {instance}")
         if attempt > 1:
             before = [r for r in history if r.data.get("firing_id") == firing and r.error]
             told += f", after: {before[-1].error}" if before else ""

@@ -18,7 +18,7 @@ from petriflow.execution.events import (
     StartTask,
     Status,
 )
-from petriflow.execution.marks import Incident, Running
+from petriflow.execution.marks import Done, Ending, Incident, Running
 from petriflow.execution.program import Decision, Job, Program, Tally
 from petriflow.execution.scopes import Scopes
 from petriflow.execution.waiting import Waiting
@@ -44,6 +44,8 @@ class Game:
         "_silent",
         "_tokens",
         "deciding",
+        "done",
+        "ending",
         "error",
         "fired",
         "id",
@@ -66,7 +68,11 @@ class Game:
         self.late = False
         self.running: dict[str, Running] = {}
         self.deciding: dict[str, int] = {}
+        #: by choice, or by firing
         self.incidents: dict[str, Incident] = {}
+        #: what can be undone, the last completed last; and how a case that is given up will end
+        self.done: list[Done] = []
+        self.ending: Ending | None = None
         self.waiting = Waiting(program)
         self._asked: dict[str, int] = {}
         self._instances: dict[str, int] = {}
@@ -93,8 +99,8 @@ class Game:
 
     def _advance(self) -> None:
         """Fire what is silent or starts a task, until nothing is left to fire."""
-        if self.status == "suspended":
-            self._awake.clear()  # on the way back everything is looked at
+        if self.status == "suspended" or self.ending is not None:
+            self._awake.clear()  # on the way back from a pause everything is looked at
             return
         net, program = self.program.net, self.program
         while self._awake:  # emptied when the case ends
@@ -163,6 +169,7 @@ class Game:
             left[running.task] -= 1
             if left[running.task] < 0:
                 del self.running[firing_id]
+                self.incidents.pop(firing_id, None)
                 self._scopes.close(firing_id)
                 self._call_off(firing_id)
         for open_questions in (self.deciding, self.incidents):
@@ -171,8 +178,11 @@ class Game:
                 if asked and not self._tokens[asked.place]:
                     open_questions.pop(path)
 
-    def _call_off(self, firing_id: str) -> None:
-        """A body is not wanted any more; one that this very event would start never starts."""
+    def _call_off(self, firing_id: str) -> bool:
+        """A body is not wanted any more; one that this very event would start never starts.
+
+        The answer is whether it may have begun.
+        """
         started = [
             c for c in self._commands if isinstance(c, StartTask) and c.firing_id == firing_id
         ]
@@ -180,6 +190,7 @@ class Game:
             self._commands.remove(started[0])
         else:
             self._commands.append(CancelTask(firing_id))
+        return not started
 
     def _start(self, job: Job) -> None:
         firing_id = self._next_firing(job)
@@ -202,11 +213,29 @@ class Game:
 
     def _start_command(self, firing_id: str) -> StartTask:
         running = self.running[firing_id]
-        delay = self.program.workflow.tasks[running.task].wait_before(running.attempt, firing_id)
-        variables = self._scopes.view(firing_id)
+        task = self.program.workflow.bodies[running.task]
+        undoes = self.done[-1] if running.task in self.program.workflow.undos else None
         return StartTask(
-            firing_id, running.task, running.attempt, delay, variables, running.instance
+            firing_id,
+            running.task,
+            running.attempt,
+            task.wait_before(running.attempt - running.spent, firing_id),
+            self._scopes.view(firing_id) if undoes is None else self._seen_after(undoes),
+            running.instance,
+            None if undoes is None else undoes.firing_id,
         )
+
+    def _seen_after(self, done: Done) -> Data:
+        """The variables as they are where a task lies, with what it returned: a later step, or the
+        cancellation of its branch, may have taken that away.
+        """
+        data = self._scopes.view(self._scope(self.program.jobs[done.task].scope))
+        for name, value in done.updates.items():
+            if self.program.workflow.policy(name).kind != "collect":
+                data[name] = value
+            elif value not in data.get(name, []):
+                data[name] = [*data.get(name, []), value]
+        return data
 
     def _ask(self, decision: Decision) -> None:
         path = decision.choice.path
@@ -378,14 +407,19 @@ class Game:
             self._finish("deadlocked", f"nothing can happen in {self.marking}")
 
     def _finish(self, status: Status, error: str | None) -> None:
-        self.status, self.error = status, error
-        self._awake.clear()
+        self.status, self.error, self.ending = status, error, None
         for firing_id in self.running:
             self._call_off(firing_id)
+        self.running.clear()
+        self.done.clear()
+        self._drop()
+        self._commands.append(CaseFinished(status))
+
+    def _drop(self) -> None:
+        """What the case waits for is not wanted any more."""
+        self._awake.clear()
         for transition in (*self.waiting.since, *self.waiting.offers):
             self._end_waiting(transition)
         self._commands = [c for c in self._commands if not isinstance(c, Decide)]
-        self._commands.append(CaseFinished(status))
-        self.running.clear()
         self.deciding.clear()
         self.incidents.clear()

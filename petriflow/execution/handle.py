@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from petriflow.net.errors import (
     GuardError,
     NoBranchEnabled,
     PetriflowError,
+    TaskError,
 )
 from petriflow.workflow import Workflow
 from petriflow.workflow.variables import Data
@@ -31,6 +32,31 @@ class Shell(Protocol):
         """Let a case and those that it calls go on."""
         ...
 
+    async def retry(
+        self,
+        case: CaseHandle,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        incident: str | None = None,
+    ) -> bool:
+        """Try again where the case waits for a person."""
+        ...
+
+    async def skip(
+        self,
+        case: CaseHandle,
+        incident: str,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        take: str | int | Sequence[str] | None = None,
+    ) -> None:
+        """Go on without a task, or by a branch that a person names."""
+        ...
+
+    async def fail(self, case: CaseHandle, incident: str, reason: str = "") -> None:
+        """Give the case up because of an incident."""
+        ...
+
     def check(self) -> None:
         """Raise the error that stopped the engine, if one did."""
         ...
@@ -45,16 +71,6 @@ class Shell(Protocol):
 
     async def cancel(self, case: CaseHandle, reason: str = "") -> Outcome:
         """Give a case up."""
-        ...
-
-    async def retry(
-        self,
-        case: CaseHandle,
-        updates: Mapping[str, Any] | None = None,
-        *,
-        choice: str | None = None,
-    ) -> None:
-        """Try the choices at which a case waits again."""
         ...
 
     def watch(self, handle: CaseHandle) -> None:
@@ -120,13 +136,13 @@ class CaseHandle:
 
     @property
     def incidents(self) -> Mapping[str, str]:
-        """Why the case waits for a person, by the choice at which it waits."""
+        """Why the case waits for a person, by the choice or by the firing of the task."""
         return {path: i.error for path, i in self._case.incidents.items()}
 
     @property
     def at_work(self) -> tuple[str, ...]:
         """The tasks that run now, by id."""
-        return tuple(running.task for running in self._case.running.values())
+        return tuple(self._case.running[firing].task for firing in self._case.at_work)
 
     @property
     def waits_for(self) -> tuple[str, ...]:
@@ -159,8 +175,8 @@ class CaseHandle:
         """Wait for the case's end.
 
         Raises:
-            NoBranchEnabled, GuardError, PetriflowError: nothing goes on until somebody settles an
-                incident with `retry`.
+            NoBranchEnabled, GuardError, TaskError, PetriflowError: nothing goes on until somebody
+                settles an incident with `retry`, `skip` or `fail`.
             StoreError: the engine lost its store; the case continues from its last commit when
                 an engine is started again.
         """
@@ -186,34 +202,42 @@ class CaseHandle:
         return not self.told and await self._shell.resume(self)
 
     async def cancel(self, reason: str = "") -> Outcome:
-        """Give the case up: running bodies are cancelled, nothing further starts.
+        """Give the case up: running bodies are cancelled, nothing further starts, and what can be
+        undone is undone, the last first.
 
-        A case that had already ended stays as it ended.
+        The answer is the case as it is then: `cancelled`, or still `running` or `suspended` as long
+        as there is something to undo; `wait` returns when that is over. A case that had already
+        ended stays as it ended.
         """
         return await self._shell.cancel(self, reason)
 
     async def retry(
-        self, updates: Mapping[str, Any] | None = None, *, choice: str | None = None
+        self, updates: Mapping[str, Any] | None = None, *, incident: str | None = None
+    ) -> bool:
+        """Try again where the case waits for a person; see `Engine.retry`."""
+        return await self._shell.retry(self, updates, incident=incident)
+
+    async def skip(
+        self,
+        incident: str,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        take: str | int | Sequence[str] | None = None,
     ) -> None:
-        """Try the choices at which the case waits again, with some variables corrected.
+        """Go on without a task, or by a branch that a person names; see `Engine.skip`."""
+        await self._shell.skip(self, incident, updates, take=take)
 
-        Args:
-            updates: the corrected variables.
-            choice: only this one of the `incidents`.
-
-        Raises:
-            VariableError: the updates cannot be stored or do not fit the variables' model, or one
-                of them is collected or reduced and would count once for each of several choices.
-            UnknownCase: the case does not wait at this choice.
-        """
-        await self._shell.retry(self, updates, choice=choice)
+    async def fail(self, incident: str, reason: str = "") -> None:
+        """Give the case up because of an incident; see `Engine.fail`."""
+        await self._shell.fail(self, incident, reason)
 
     def _outcome(self) -> Outcome:
         case = self._case
-        incidents = "; ".join(i.error for i in case.incidents.values())
-        return Outcome(
-            case.id, case.status, deepcopy(case.variables), case.error or incidents or None
-        )
+        error = case.error or "; ".join(i.error for i in case.incidents.values())
+        if not error and case.ending is not None:
+            why = f": {case.ending.error}" if case.ending.error else ""
+            error = f"it is being given up{why}"
+        return Outcome(case.id, case.status, deepcopy(case.variables), error or None)
 
     @property
     def active(self) -> bool:
@@ -253,6 +277,10 @@ class CaseHandle:
 
 
 def _incident(case: Case) -> PetriflowError:
-    kinds = {"NoBranchEnabled": NoBranchEnabled, "GuardError": GuardError}
+    kinds = {
+        "NoBranchEnabled": NoBranchEnabled,
+        "GuardError": GuardError,
+        "TaskFailed": TaskError,
+    }
     first = next(iter(case.incidents.values()))
     return kinds.get(first.kind, PetriflowError)(first.error)

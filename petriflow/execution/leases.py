@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import cast
 
 from petriflow.execution.case import Case
-from petriflow.execution.events import FINAL, Decide, ScheduleTimer, Status, TimerFired
+from petriflow.execution.events import FINAL, CancelTask, Decide, ScheduleTimer, Status, TimerFired
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.orders import Orders
 from petriflow.execution.program import program
@@ -135,6 +135,8 @@ class Leases(Orders):
                     self.turn(handle, answer(handle.workflow, command))
                 case ScheduleTimer(timer):
                     self._set_timer(handle, timer, due[case.id, timer])
+                case CancelTask(firing_id):
+                    self._call_off(handle, firing_id)
                 case _:
                     self._carry_out(handle, command)
 

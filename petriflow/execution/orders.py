@@ -32,7 +32,9 @@ class Orders(Core):
     on to the engine that has the case.
     """
 
-    KINDS: frozenset[str] = frozenset({"signal", "suspend", "resume", "cancel", "retry"})
+    KINDS: frozenset[str] = frozenset(
+        {"signal", "suspend", "resume", "cancel", "retry", "skip", "fail"}
+    )
 
     async def _order(self, case: CaseHandle | str, kind: str, **data: Any) -> Any:
         """Have an order carried out, here or by the engine that has the case; the answer is what

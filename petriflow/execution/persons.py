@@ -44,7 +44,11 @@ class Persons(Game):
     def bodies(self) -> list[str]:
         """The firings whose bodies are at work; not what people do."""
         people = self.program.people
-        return [firing for firing, r in self.running.items() if r.task not in people]
+        return [
+            firing
+            for firing, running in self.running.items()
+            if running.task not in people and firing not in self.incidents
+        ]
 
     @property
     def deadlines(self) -> list[ScheduleTimer]:

@@ -157,6 +157,12 @@ class Program:
         return (*sorted(around, key=len, reverse=True), "")
 
 
+def branch_names(choice: Choice) -> list[str]:
+    """The names of a choice's branches; those of one name are told apart as `pay#1`, `pay#2`."""
+    names = [branch.name for branch in choice.branches]
+    return [f"{name}#{n}" if names.count(name) > 1 else name for n, name in enumerate(names, 1)]
+
+
 def _begin(transition: str, workflow: Workflow) -> str:
     return f"{transition}.start" if transition in workflow.tasks else transition
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from petriflow.execution.case import Case
 from petriflow.execution.core import Away
 from petriflow.execution.events import (
     CancelTask,
@@ -22,6 +23,7 @@ from petriflow.execution.events import (
     to_data,
 )
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.marks import Incident
 from petriflow.execution.orders import CARRYING, Orders
 from petriflow.execution.questions import answer
 from petriflow.execution.store import Batch, Record, StoredCase
@@ -44,10 +46,12 @@ class Turns(Orders):
         case = handle._case
         if order := CARRYING.get():
             self.note_answer(order, {"result": None})
-        events = [event]
+        events, ended = [event], False
         while events:
             event = events.pop(0)
+            before, open = dict(case.incidents), not case.finished
             commands = case.apply(event)
+            ended |= open and case.finished
             self._batch.records.append(
                 Record(
                     case.id,
@@ -60,6 +64,7 @@ class Turns(Orders):
                     case.late,
                 )
             )
+            called_off = [c.firing_id for c in commands if isinstance(c, CancelTask)]
             for command in commands:
                 match command:
                     case Decide():
@@ -70,16 +75,17 @@ class Turns(Orders):
                     case CancelTimer(timer):
                         self._batch.timers[case.id, timer] = None
                     case StartTask(firing_id, task) if firing_id not in self._bodies.deadlines:
-                        if allowed := handle.workflow.tasks[task].deadline:
+                        if allowed := handle.workflow.bodies[task].deadline:
                             until = self._clock.now() + allowed
                             self._bodies.deadlines[firing_id] = until
                             self._batch.timers[case.id, firing_id] = until
-                    case CancelTask(firing_id):
-                        self._children.cancel(firing_id)
                 self._commands.append((handle, command))
             self._forget_deadlines(handle, event, commands)
+            self._note_incidents(case, before)
+            for firing_id in called_off:
+                self._call_off(handle, firing_id)
         self.touch(handle)
-        if case.finished and handle.parent_id:
+        if ended and handle.parent_id:
             self._children.ended(handle)
 
     def _forget_deadlines(self, handle: CaseHandle, event: Event, commands: list[Command]) -> None:
@@ -88,9 +94,32 @@ class Turns(Orders):
         if isinstance(event, TaskCompleted | TaskFailed):
             ended.append(event.firing_id)
         for firing_id in ended:
-            over = firing_id not in handle._case.running
+            case = handle._case
+            over = firing_id not in case.running or firing_id in case.incidents
             if over and self._bodies.deadlines.pop(firing_id, None) is not None:
                 self._batch.timers[handle.id, firing_id] = None
+
+    def _note_incidents(self, case: Case, before: Mapping[str, Incident]) -> None:
+        """The incidents that an event has made, and those that it has settled."""
+        for name in before.keys() - case.incidents.keys():
+            self._batch.incidents[case.id, name] = None
+        for name, incident in case.incidents.items():
+            if before.get(name) is not incident:
+                self._batch.incidents[case.id, name] = (
+                    case.where(name),
+                    incident.kind,
+                    incident.error,
+                    self._clock.now(),
+                )
+
+    def _call_off(self, handle: CaseHandle, firing_id: str) -> None:
+        """Give up the case that a firing has called. A caller that is given up waits for its end;
+        where it never began, that is told.
+        """
+        awaited = firing_id in handle._case.running
+        if not self._children.cancel(firing_id, awaited) and awaited:
+            why = "called off before the case that it calls has begun"
+            self.turn(handle, TaskFailed(firing_id, why, final=True))
 
     def touch(self, handle: CaseHandle) -> None:
         """Have the case stored, and those who wait for it told."""
@@ -218,7 +247,7 @@ class Turns(Orders):
                 handle, firing_id, attempt
             ):
                 pass  # the case has dropped it or is suspended, or the next engine will start it
-            case StartTask(task=task) if handle.workflow.tasks[task].calls is not None:
+            case StartTask(task=task) if handle.workflow.bodies[task].calls is not None:
                 self._observers.queued(handle, command)
                 self._observers.began(handle, command)
                 self._children.start(handle, command)

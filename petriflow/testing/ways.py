@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from petriflow.execution.program import Program
+from petriflow.execution.program import Program, branch_names
 
 
 def ways(known: Program, path: str) -> list[tuple[int, ...]]:
@@ -24,6 +24,5 @@ def answers(known: Program, path: str) -> dict[tuple[str, ...] | int, tuple[int,
     """The same, by what a story says: the names of branches, or a number of instances."""
     if path in known.tallies:
         return {takes[0]: takes for takes in ways(known, path)}
-    names = [branch.name for branch in known.decisions[path].choice.branches]
-    clear = [f"{name}#{n}" if names.count(name) > 1 else name for n, name in enumerate(names, 1)]
+    clear = branch_names(known.decisions[path].choice)
     return {tuple(clear[n] for n in takes): takes for takes in ways(known, path)}

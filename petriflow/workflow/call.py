@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from petriflow.net.errors import DefinitionError
-from petriflow.workflow.task import Task, TaskContext
+from petriflow.workflow.task import OnFailure, Task, TaskContext, checked_failure, checked_undo
 from petriflow.workflow.workflow import Workflow
 
 
-def call(workflow: Workflow | str, *, name: str | None = None) -> Task:
+def call(
+    workflow: Workflow | str,
+    *,
+    name: str | None = None,
+    on_failure: OnFailure = "fail",
+    compensate: Callable[..., Any] | None = None,
+) -> Task:
     """Run another workflow as one step: a case of its own, with its own marking and history.
 
     It begins with the caller's variables, as far as it declares them; what it has changed when it
@@ -15,9 +24,15 @@ def call(workflow: Workflow | str, *, name: str | None = None) -> Task:
     do not mix their tokens (WCP-13), and a workflow may call itself (WCP-22 Recursion), as long as
     it can also end without.
 
+    Where the caller is given up while the called case is open, that one is given up as well, with
+    its own compensation, and the caller waits for it. A case that has completed stays so: what it
+    did as a whole is undone by `compensate`, and not by the compensations of its tasks.
+
     Args:
         workflow: the workflow, or the name of one that the engine is given.
         name: what the step is called; by default the workflow's name.
+        on_failure: what follows if the called case does not complete; see `task`.
+        compensate: what undoes the whole of it, if the caller is given up later; see `task`.
 
     Raises:
         DefinitionError: it is neither a workflow nor a name.
@@ -31,7 +46,14 @@ def call(workflow: Workflow | str, *, name: str | None = None) -> Task:
     if not isinstance(workflow, Workflow | str):
         raise DefinitionError(f"call({workflow!r}): give a Workflow, or the name of one")
     called = workflow if isinstance(workflow, str) else workflow.name
-    return Task(_nothing, name or called, calls=workflow)
+    step = name or called
+    return Task(
+        _nothing,
+        step,
+        calls=workflow,
+        on_failure=checked_failure(step, on_failure),
+        compensate=checked_undo(step, compensate),
+    )
 
 
 def _nothing(case: TaskContext) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from petriflow.net.errors import DefinitionError
 from petriflow.patterns.duration import LONGEST, Duration, seconds
@@ -24,7 +24,8 @@ class TaskContext:
     `variables` is read-only: a mapping, or an instance of the workflow's variables model.
     `firing_id` is the same for every attempt of this firing, also after a crash: hand it to
     services as the idempotency key. `attempt` counts from 1. Where several instances of the task
-    run at once, `instance` says which this is, from 0 on.
+    run at once, `instance` says which this is, from 0 on. Where the body undoes what a task has
+    done, `undoes` is the `firing_id` that the task's body was given.
     """
 
     case_id: str
@@ -33,6 +34,7 @@ class TaskContext:
     variables: Any
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     instance: int | None = None
+    undoes: str | None = None
     beat: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
     def heartbeat(self) -> None:
@@ -53,6 +55,7 @@ class TaskContext:
 
 Body = Callable[[TaskContext], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None]
 Errors = type[BaseException] | Sequence[type[BaseException]]
+OnFailure = Literal["fail", "incident"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Task:
         role: whose task it is, where a person does it instead of a body; made by `human`.
         asks: the variables that the person fills in; none for any.
         shows: the variables that the person is shown; `None` for all.
+        on_failure: after the last attempt the case fails, or waits for a person: "incident".
+        compensate: the task that undoes what this one has done, where the case is given up later.
     """
 
     body: Body
@@ -99,6 +104,8 @@ class Task:
     role: str | None = None
     asks: tuple[str, ...] = ()
     shows: tuple[str, ...] | None = None
+    on_failure: OnFailure = "fail"
+    compensate: Task | None = None
 
     @cached_property
     def asynchronous(self) -> bool:
@@ -149,6 +156,8 @@ class Task:
             "role": self.role,
             "asks": list(self.asks),
             "shows": None if self.shows is None else {"only": [*self.shows]},
+            "on_failure": "" if self.on_failure == "fail" else self.on_failure,
+            "compensate": self.compensate and self.compensate.document(),
         }
         used = {name: value for name, value in later.items() if value}
         return [
@@ -190,6 +199,8 @@ def task(
     heartbeat: Duration | None = None,
     executor: str | None = None,
     limit: int | None = None,
+    on_failure: OnFailure = "fail",
+    compensate: Callable[..., Any] | None = None,
 ) -> Callable[[Body], Task]: ...
 def task(
     body: Body | None = None,
@@ -208,6 +219,8 @@ def task(
     heartbeat: Duration | None = None,
     executor: str | None = None,
     limit: int | None = None,
+    on_failure: OnFailure = "fail",
+    compensate: Callable[..., Any] | None = None,
 ) -> Task | Callable[[Body], Task]:
     """Make a function or coroutine function a task.
 
@@ -236,6 +249,13 @@ def task(
         executor: who runs the body: "thread", "process", or a name in `Engine(executors={…})`. By
             default a coroutine runs in the engine's loop, and a plain function in a thread.
         limit: how many bodies of the task may work at once, over all cases of an engine.
+        on_failure: what follows the last attempt: the case fails, or, by "incident", it waits for a
+            person, who has the task tried again, skipped, or the case given up as failed.
+        compensate: the function or task that undoes what this one has done. If the case is given up
+            after this task has completed, it is run: with the case's variables, this task's updates
+            among them, and with this task's `firing_id` as `case.undoes`. It has limits of its own,
+            and where it fails for good the case waits for a person. It may run where it has run
+            before, and where a person has skipped the task: let it do no harm then.
 
     Raises:
         DefinitionError: the body has no name, cannot be called with one argument, or yields, or a
@@ -262,6 +282,8 @@ def task(
         heartbeat=heartbeat,
         executor=executor,
         limit=limit,
+        on_failure=on_failure,
+        compensate=compensate,
     )
     return make if body is None else make(body)
 
@@ -287,6 +309,8 @@ def _make(
     heartbeat: Duration | None,
     executor: str | None,
     limit: int | None,
+    on_failure: OnFailure,
+    compensate: Callable[..., Any] | None,
 ) -> Task:
     if isinstance(body, Task):
         raise DefinitionError(
@@ -328,7 +352,33 @@ def _make(
         heartbeat=_some_time(called, "heartbeat", heartbeat),
         executor=executor,
         limit=limit,
+        on_failure=checked_failure(called, on_failure),
+        compensate=checked_undo(called, compensate),
     )
+
+
+def checked_failure(task: str, given: OnFailure) -> OnFailure:
+    """What is to follow the last attempt; raises DefinitionError."""
+    if given not in ("fail", "incident"):
+        raise DefinitionError(f'task {task!r}: on_failure={given!r}; use "fail" or "incident"')
+    return given
+
+
+def checked_undo(task: str, given: Callable[..., Any] | None) -> Task | None:
+    """What undoes a task, as a task; raises DefinitionError."""
+    if given is None:
+        return None
+    undo = as_task(given)
+    for is_so, why in (
+        (undo.calls is not None, "calls a workflow"),
+        (undo.compensate is not None, "has a compensation itself"),
+        (undo.role is not None, "is done by a person"),
+    ):
+        if is_so:
+            raise DefinitionError(
+                f"task {task!r}: compensate={undo.name!r} {why}; give a plain task"
+            )
+    return undo
 
 
 def _some_time(task: str, what: str, duration: Duration | None) -> float | None:

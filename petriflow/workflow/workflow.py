@@ -138,6 +138,17 @@ class Workflow:
         return {id: as_task(binding) for id, binding in self.fragment.tasks.items()}
 
     @cached_property
+    def undos(self) -> Mapping[str, Task]:
+        """What undoes each task that can be undone, by the task's id followed by `.undo`."""
+        given = {id: task.compensate for id, task in self.tasks.items()}
+        return {f"{id}.undo": undo for id, undo in given.items() if undo is not None}
+
+    @cached_property
+    def bodies(self) -> Mapping[str, Task]:
+        """All that a case may run, by id: its tasks, and what undoes them."""
+        return {**self.tasks, **self.undos}
+
+    @cached_property
     def calls(self) -> Mapping[str, str]:
         """The names of the workflows that tasks call, by the task's id."""
         return {

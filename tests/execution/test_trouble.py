@@ -179,10 +179,10 @@ async def test_a_correction_counts_once() -> None:
         case = await engine.start(flow, {"log": [], "go": False})
         with pytest.raises(VariableError, match="'log' would be added once for each"):
             await case.retry({"go": True, "log": "fixed"})
-        with pytest.raises(UnknownCase, match="does not wait at 'w/r'"):
-            await case.retry(choice="w/r")
-        await case.retry({"go": True, "log": "fixed"}, choice="w/p")
-        await case.retry({"go": True}, choice="w/q")
+        with pytest.raises(UnknownCase, match="has no incident 'w/r'"):
+            await case.retry(incident="w/r")
+        await case.retry({"go": True, "log": "fixed"}, incident="w/p")
+        await case.retry({"go": True}, incident="w/q")
         assert (await case.wait()).variables == {"go": True, "log": ["fixed"]}
 
 

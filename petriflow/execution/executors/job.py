@@ -41,7 +41,7 @@ def check(workflows: Iterable[Workflow], executors: Mapping[str, Executor]) -> N
             imported by another process.
     """
     for workflow in workflows:
-        for id, task in workflow.tasks.items():
+        for id, task in workflow.bodies.items():
             if task.executor in HERE or task.calls is not None:
                 continue
             if task.executor not in executors:
@@ -62,7 +62,7 @@ def check(workflows: Iterable[Workflow], executors: Mapping[str, Executor]) -> N
 
 def write(case_id: str, workflow: Workflow, command: StartTask) -> str:
     """The job of one attempt."""
-    task, model = workflow.tasks[command.task], workflow.variables
+    task, model = workflow.bodies[command.task], workflow.variables
     return json.dumps(
         {
             "body": _path(task.body, "the body", task.executor),
@@ -104,6 +104,7 @@ def perform(job: str) -> str:
                 view,
                 schema.mapping(view),
                 command.instance,
+                command.undoes,
             )
         )
         if inspect.isawaitable(result):

@@ -1,6 +1,6 @@
 """Where cases are kept."""
 
-from petriflow.execution.store.listing import Summary, Which
+from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.execution.store.schema import VERSION
 from petriflow.execution.store.store import Batch, Order, Record, Store, StoredCase
 from petriflow.execution.store.urls import (
@@ -14,6 +14,7 @@ from petriflow.execution.store.urls import (
 __all__ = [
     "VERSION",
     "Batch",
+    "OpenIncident",
     "Order",
     "Record",
     "Store",

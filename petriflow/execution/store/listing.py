@@ -34,6 +34,37 @@ class Which:
     limit: int | None = 100
 
 
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """Where a case waits for a person: at which choice or task, why, and since when.
+
+    `incident` names it: the choice, or the firing of the task. `since` is in seconds since 1970.
+    """
+
+    case_id: str
+    workflow: str
+    incident: str
+    element: str
+    kind: str
+    error: str
+    since: float
+
+
+def incidents(
+    connection: sa.Connection, workflow: str | None, limit: int | None
+) -> list[OpenIncident]:
+    """Where cases wait for a person, the oldest first."""
+    table, cases = schema.incidents.c, schema.cases.c
+    query = sa.select(
+        table.case_id, cases.workflow, table.incident, table.element, table.kind, table.error,
+        table.since,
+    ).join(schema.cases, cases.id == table.case_id)  # fmt: skip
+    if workflow is not None:
+        query = query.where(cases.workflow == workflow)
+    query = query.order_by(table.since, table.case_id, table.incident).limit(limit)
+    return [OpenIncident(**row) for row in connection.execute(query).mappings()]
+
+
 def summaries(connection: sa.Connection, which: Which) -> list[Summary]:
     """The cases that were started and not called by others, the newest first."""
     table = schema.cases.c

@@ -151,6 +151,20 @@ inbox = Table(
     sqlite_with_rowid=False,
 )
 
+#: where open cases wait for a person; the case's own state says so too, and this lists them all
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("case_id", ForeignKey("cases.id"), primary_key=True),
+    # a choice, or a firing; and the choice or the task
+    Column("incident", Text, primary_key=True),
+    Column("element", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 #: what is asked of a case by somebody whose engine does not have it; its engine answers
 orders = Table(
     "orders",

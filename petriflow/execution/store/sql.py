@@ -12,7 +12,14 @@ import orjson  # a case's state is written at every commit; four times as fast a
 import sqlalchemy as sa
 
 from petriflow.execution.store import schema
-from petriflow.execution.store.listing import Summary, Which, purge, summaries
+from petriflow.execution.store.listing import (
+    OpenIncident,
+    Summary,
+    Which,
+    incidents,
+    purge,
+    summaries,
+)
 from petriflow.execution.store.store import Batch, Order, Record, StoredCase
 from petriflow.net.errors import UnknownCase
 from petriflow.workflow.variables import Data
@@ -70,6 +77,8 @@ class SqlStore:
             (use.told, batch.inbox),
             (use.key, batch.keys),
             (use.answer, [(encode(said), id) for id, (_, said) in batch.answers.items()]),
+            (use.no_incident, [*batch.incidents]),
+            (use.incident, [(*key, *row) for key, row in batch.incidents.items() if row]),
         ):
             if rows:
                 connection.exec_driver_sql(statement, rows)
@@ -184,6 +193,10 @@ class SqlStore:
         with self._transaction() as connection:
             return summaries(connection, which)
 
+    def incidents(self, workflow: str | None, limit: int | None) -> list[OpenIncident]:
+        with self._transaction() as connection:
+            return incidents(connection, workflow, limit)
+
     def purge(self, before: float) -> int:
         with self._transaction() as connection:
             return purge(connection, before)
@@ -223,6 +236,8 @@ class Statements:
     told: str
     key: str
     answer: str
+    no_incident: str
+    incident: str
 
 
 def compiled(dialect: sa.Dialect) -> Statements:
@@ -232,6 +247,7 @@ def compiled(dialect: sa.Dialect) -> Statements:
         return str(statement.compile(dialect=dialect))
 
     cases, timers, orders = schema.cases, schema.timers, schema.orders
+    incidents = schema.incidents
     return Statements(
         text(
             sa.insert(cases).values({c.name: sa.bindparam(c.name) for c in (*CASE, cases.c.owner)})
@@ -255,6 +271,12 @@ def compiled(dialect: sa.Dialect) -> Statements:
             .where(orders.c.id == sa.bindparam("order"))
             .values(answer=sa.bindparam("said"))
         ),
+        text(
+            sa.delete(incidents)
+            .where(incidents.c.case_id == sa.bindparam("case"))
+            .where(incidents.c.incident == sa.bindparam("name"))
+        ),
+        text(sa.insert(incidents)),
     )
 
 

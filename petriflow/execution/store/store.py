@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from petriflow.execution.store.listing import Summary, Which
+from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.workflow.variables import Data
 
 
@@ -92,6 +92,10 @@ class Batch:
     keys: list[tuple[str, str, str]] = field(default_factory=list)
     #: order → (case, answer) of the orders that were carried out
     answers: dict[str, tuple[str, Data]] = field(default_factory=dict)
+    #: (case, incident) → (element, kind, error, since); `None` for one that is settled
+    incidents: dict[tuple[str, str], tuple[str, str, str, float] | None] = field(
+        default_factory=dict
+    )
 
 
 class Store(Protocol):
@@ -189,6 +193,10 @@ class Store(Protocol):
 
     def summaries(self, which: Which) -> list[Summary]:
         """The cases that were started and not called by others, the newest first."""
+        ...
+
+    def incidents(self, workflow: str | None, limit: int | None) -> list[OpenIncident]:
+        """Where cases wait for a person, of this workflow or of all, the oldest first."""
         ...
 
     def purge(self, before: float) -> int:
