@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         human,
         last_wins,
         reduce,
+        secret,
         task,
     )
 
@@ -48,6 +49,7 @@ __all__ = [
     "human",
     "last_wins",
     "reduce",
+    "secret",
     "task",
     "verify",
 ]
@@ -72,6 +74,7 @@ _HOME = {
     "human": "petriflow.workflow",
     "last_wins": "petriflow.workflow",
     "reduce": "petriflow.workflow",
+    "secret": "petriflow.workflow",
     "task": "petriflow.workflow",
     "verify": "petriflow.analysis",
 }

@@ -127,12 +127,12 @@ async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
         why = f": {outcome.error}" if outcome.error else ""
         out.print(f"{outcome.status}{why}", style=f"bold {style}", markup=False, soft_wrap=True)
     if outcome.variables and outcome.completed:
-        text = json.dumps(outcome.variables, indent=2, ensure_ascii=False)
+        text = json.dumps(outcome.shown, indent=2, ensure_ascii=False)
         out.print(text, markup=False, soft_wrap=True)
     return {
         "case": case.id,
         "status": outcome.status,
-        "variables": outcome.variables,
+        "variables": outcome.shown,
         "error": outcome.error,
     }
 

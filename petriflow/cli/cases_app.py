@@ -20,6 +20,7 @@ from petriflow.cli.common import AsJson, app, notes, print_json, screen
 from petriflow.formats.target import load_target
 from petriflow.net.errors import DefinitionError, StoreError, UnknownCase
 from petriflow.workflow import Workflow
+from petriflow.workflow.secrets import hidden
 
 if TYPE_CHECKING:
     from petriflow.execution.clerk import Clerk
@@ -100,16 +101,22 @@ def list_cases(
 
 @cases.command()
 def show(case: Case, store: Url = DEFAULT, as_json: AsJson = False) -> None:
-    """Show what a store holds of a case: its state, its variables, its tokens."""
+    """Show what a store holds of a case: its state, its variables, its tokens.
+
+    The values of secret variables are masked.
+    """
+    from petriflow.execution.history import secrets
+
     with _opened(store) as opened:
         row = opened.case(case)
+        secret = secrets(opened, row.definition)
     told = {
         "case": row.id,
         "workflow": row.workflow,
         "definition": row.definition,
         "status": row.status,
         "error": row.error,
-        "variables": {n: w[0] for n, w in row.variables["scopes"][""][2].items()},
+        "variables": hidden({n: w[0] for n, w in row.variables["scopes"][""][2].items()}, secret),
         "marking": row.marking,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
@@ -143,19 +150,18 @@ def explain(
 
 @cases.command()
 def history(case: Case, store: Url = DEFAULT, as_json: AsJson = False) -> None:
-    """Tell the events of a case in order: what happened, and which transitions fired."""
+    """Tell the events of a case in order: what happened, and which transitions fired.
+
+    The values of secret variables are masked.
+    """
+    from petriflow.execution.history import history as told_of
+
     with _opened(store) as opened:
-        records = opened.history(case)
+        told = told_of(opened, case)
     if as_json:
-        print_json({"case": case, "events": [asdict(record) for record in records]})
-        return
-    rows = []
-    for r in records:
-        of = r.task or r.data.get("name") or r.data.get("timer") or r.data.get("choice") or ""
-        of += f": {r.error}" if r.error else ""
-        kind = f"{r.kind} (late)" if r.late else r.kind
-        rows.append((str(r.seq), _at(r.at), kind, of, ", ".join(r.fired)))
-    _table(("seq", "at (UTC)", "event", "of", "fired"), rows)
+        print_json({"case": case, "events": [asdict(record) for record in told]})
+    else:
+        _table(told.headings, told.rows())
 
 
 # -- orders ---------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from petriflow.execution.executors import Executor, WorkerDied
 from petriflow.execution.executors.job import HERE, FailedElsewhere, read, write
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.observer import Observers
-from petriflow.execution.results import completed
+from petriflow.execution.results import completed, failed
 from petriflow.execution.room import Room
 from petriflow.net.errors import TaskError, say
 from petriflow.workflow.task import Task, TaskContext
@@ -123,7 +123,7 @@ class Bodies:
             raise
         except BaseException as error:  # whatever it raises, the case must hear of it
             final = isinstance(error, _TooLate) or not _tries_again(task, error)
-            event = TaskFailed(firing_id, say(error), final)
+            event = failed(handle.workflow.schema, command, say(error), final=final)
         self._running.pop(firing_id, None)
         self._ended(handle, event)
 

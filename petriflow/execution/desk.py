@@ -19,16 +19,16 @@ from petriflow.execution.events import (
 )
 from petriflow.execution.explain import Explanation, explained
 from petriflow.execution.handle import CaseHandle, Outcome
+from petriflow.execution.history import History, history, secrets
 from petriflow.execution.orders import Orders
 from petriflow.execution.program import program
-from petriflow.execution.store import Record, Summary, Which
+from petriflow.execution.store import Summary, Which
 from petriflow.net.errors import DefinitionError, UnknownCase, printable
 from petriflow.patterns.duration import Duration, seconds
 from petriflow.patterns.fragment import Event as Wait
 from petriflow.workflow import Workflow
 
 T = TypeVar("T")
-Records = list[Record]
 
 
 def which(
@@ -261,14 +261,14 @@ class Desk(Orders):
         self.check()
         return await self._in_writer(self._store.counts)
 
-    async def history(self, case_id: str) -> Records:
-        """The stored events of a case, in order.
+    async def history(self, case_id: str) -> History:
+        """The stored events of a case, in order; the values of secret variables are masked.
 
         Raises:
             UnknownCase: there is no such case.
         """
         self.check()
-        return await self._in_writer(self._store.history, case_id)
+        return await self._in_writer(history, self._store, case_id)
 
     async def outcome(self, case_id: str) -> Outcome:
         """What the store holds of a case, ended or not.
@@ -278,5 +278,7 @@ class Desk(Orders):
         """
         self.check()
         stored = await self._in_writer(self._store.case, case_id)
+        secret = await self._in_writer(secrets, self._store, stored.definition)
         variables = {n: w[0] for n, w in stored.variables["scopes"][""][2].items()}
-        return Outcome(stored.id, cast(Status, stored.status), variables, stored.error)
+        status = cast(Status, stored.status)
+        return Outcome(stored.id, status, variables, stored.error, tuple(sorted(secret)))

@@ -54,7 +54,8 @@ class Engine(Starting, Turns, Desk, Mending, Leases):
         store: where the cases are kept: `sqlite:///cases.db`, or `sqlite://` in memory.
         workflows: what this engine runs. Cases of other definitions in the store wait.
         allow_unsound: run workflows although they are not proven sound.
-        on_event: called with the `Record` of every event after it is committed.
+        on_event: called with the `Record` of every event after it is committed; the values of
+            secret variables are masked in it.
         observers: told of cases and tasks, such as `Metrics`, `Traces` and `Logs`.
         executors: who runs the bodies of the tasks that name an executor, beside "process".
         limit: how many bodies may work at once; the cases take turns.

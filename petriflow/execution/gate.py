@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from petriflow.analysis import endless, verify
 from petriflow.execution.program import undeclared_choices
-from petriflow.net.errors import NotProvenSound, UndeclaredChoice
+from petriflow.net.errors import DefinitionError, NotProvenSound, UndeclaredChoice
 from petriflow.workflow import Workflow
 
 
@@ -31,7 +31,8 @@ def admit(
     Raises:
         NotProvenSound: a workflow is unsound or unknown, or can end only by calling itself.
         UndeclaredChoice: two steps compete, and nothing decides between them.
-        DefinitionError: a task calls a workflow that is not there.
+        DefinitionError: a task calls a workflow that is not there, or that does not know which of
+            its variables are secret.
     """
     workflows = list(workflows)
     for workflow in workflows:
@@ -41,12 +42,24 @@ def admit(
             raise UndeclaredChoice(f"workflow {workflow.name!r} is not run: {conflicts[0]}")
         for task in workflow.tasks.values():
             if task.calls is not None:
-                find(task.calls)
+                _require_discretion(workflow, find(task.calls))
     for name in endless(workflows):
         raise NotProvenSound(
             f"workflow {name!r} is not run: it can end only by calling itself again; give it a way "
             "on which it does not"
         )
+
+
+def _require_discretion(caller: Workflow, called: Workflow) -> None:
+    """What is secret in one of the two is secret in the other, if that takes it at all."""
+    for one, other in ((caller, called), (called, caller)):
+        names = other.schema.names
+        for name in sorted(one.schema.secret - other.schema.secret):
+            if names is None or name in names:
+                raise DefinitionError(
+                    f"workflow {caller.name!r} calls {called.name!r}, and variable {name!r} is "
+                    f"secret only in {one.name!r}: mark it in {other.name!r} too"
+                )
 
 
 def _require_sound(workflow: Workflow) -> None:

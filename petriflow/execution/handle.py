@@ -18,6 +18,7 @@ from petriflow.net.errors import (
     TaskError,
 )
 from petriflow.workflow import Workflow
+from petriflow.workflow.secrets import MASK
 from petriflow.workflow.variables import Data
 
 
@@ -86,6 +87,19 @@ class Outcome:
     status: Status
     variables: Data
     error: str | None = None
+    #: the names of the variables that are not to be shown
+    secret: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def shown(self) -> Data:
+        """The variables as they may be shown: the values of secret ones are masked."""
+        return {n: MASK if n in self.secret else value for n, value in self.variables.items()}
+
+    def __repr__(self) -> str:
+        return (
+            f"Outcome(case_id={self.case_id!r}, status={self.status!r}, variables={self.shown!r}, "
+            f"error={self.error!r})"
+        )
 
     @property
     def completed(self) -> bool:
@@ -237,7 +251,8 @@ class CaseHandle:
         if not error and case.ending is not None:
             why = f": {case.ending.error}" if case.ending.error else ""
             error = f"it is being given up{why}"
-        return Outcome(case.id, case.status, deepcopy(case.variables), error or None)
+        secret = tuple(sorted(self.workflow.schema.secret))
+        return Outcome(case.id, case.status, deepcopy(case.variables), error or None, secret)
 
     @property
     def active(self) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from traceback import format_exc
 from typing import Any
 
 from petriflow.execution.clock import Clock
@@ -145,7 +146,10 @@ def _safely(case: CaseHandle, tell: Callable[..., None], *args: Any) -> None:
     try:
         tell(case, *args)
     except (Exception, asyncio.CancelledError):
-        log.exception("%s failed for case %s", _who(tell), case.id, extra={"case_id": case.id})
+        # The case was at hand to the observer, and so is what is secret of it to the error.
+        told = case.workflow.schema.covered(format_exc().rstrip(), case.variables)
+        extra = {"case_id": case.id}
+        log.error("%s failed for case %s\n%s", _who(tell), case.id, told, extra=extra)
 
 
 def _tell(tell: Callable[..., None], *args: Any) -> None:

@@ -14,6 +14,7 @@ from petriflow.net.errors import NoBranchEnabled, PetriflowError, VariableError,
 from petriflow.patterns.fragment import Choice
 from petriflow.workflow import Workflow
 from petriflow.workflow.guard import Question
+from petriflow.workflow.secrets import plainly
 
 Answer = Decided | DecisionFailed
 
@@ -31,7 +32,7 @@ def answer(workflow: Workflow, command: Decide) -> Answer:
         if isinstance(error, KeyboardInterrupt):
             raise
         kind = type(error).__name__ if isinstance(error, PetriflowError) else "GuardError"
-        text = say(error)
+        text = workflow.schema.covered(say(error), command.variables)
         named = text if isinstance(error, NoBranchEnabled) else f"choice {path!r}: {text}"
         return DecisionFailed(path, command.number, kind, named)
     return Decided(path, command.number, takes)
@@ -51,8 +52,9 @@ def _branches(workflow: Workflow, command: Decide, choice: Choice) -> tuple[int,
     if not takes and not choice.patient:
         asked = "; ".join(q.text for q in questions if q)
         raise NoBranchEnabled(
-            f"choice {choice.path!r}: no guard is true ({asked}) for {command.variables}; correct "
-            "the variables and retry, or give the choice an otherwise="
+            f"choice {choice.path!r}: no guard is true ({asked}) for "
+            f"{workflow.schema.shown(command.variables)}; correct the variables and retry, or give "
+            "the choice an otherwise="
         )
     return tuple(takes)
 
@@ -72,4 +74,6 @@ def _number(workflow: Workflow, command: Decide, most: int) -> int:
 def _view(workflow: Workflow, question: Question, command: Decide) -> Any:
     """The snapshot as this guard sees it: each gets its own, so that none can change another's."""
     view = workflow.schema.view(command.variables)
-    return workflow.schema.mapping(view) if question.names is not None else view
+    if question.names is None:
+        return view
+    return {name: plainly(value) for name, value in workflow.schema.mapping(view).items()}

@@ -23,6 +23,7 @@ from petriflow.execution.events import (
     to_data,
 )
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.history import shown
 from petriflow.execution.marks import Incident
 from petriflow.execution.orders import CARRYING, Orders
 from petriflow.execution.questions import answer
@@ -215,7 +216,10 @@ class Turns(Orders):
         )
 
     def _announce(self, record: Record) -> None:
-        if handle := self._handles.get(record.case_id):  # of a case that has ended, late events
+        handle = self._handles.get(record.case_id)
+        flows = [handle.workflow] if handle else self._workflows.values()  # else its case has ended
+        record = shown(record, frozenset().union(*(flow.schema.secret for flow in flows)))
+        if handle:
             self._observers.committed(handle, record)
         if self._on_event is not None:
             try:

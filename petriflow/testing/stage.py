@@ -19,7 +19,7 @@ from petriflow.execution.events import (
 )
 from petriflow.execution.program import program
 from petriflow.execution.questions import answer
-from petriflow.execution.results import completed
+from petriflow.execution.results import completed, failed
 from petriflow.net.errors import say
 from petriflow.testing.fakes import Fake, outcome
 from petriflow.workflow import Task, TaskContext, Workflow
@@ -99,7 +99,7 @@ class Stage:
                 result = run_blocking(result)
         except (Exception, asyncio.CancelledError) as error:
             task = self._workflow.tasks[command.task]
-            return TaskFailed(firing, say(error), final=_is_final(task, error))
+            return failed(schema, command, say(error), final=_is_final(task, error))
         return completed(schema, command, result)
 
     def returned(self, firing: str, updates: Mapping[str, Any]) -> Event:

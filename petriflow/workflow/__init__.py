@@ -2,6 +2,7 @@
 
 from petriflow.workflow.call import call
 from petriflow.workflow.human import human
+from petriflow.workflow.secrets import secret
 from petriflow.workflow.task import Task, TaskContext, task
 from petriflow.workflow.variables import Policy, collect, error_on_conflict, last_wins, reduce
 from petriflow.workflow.workflow import Workflow
@@ -17,5 +18,6 @@ __all__ = [
     "human",
     "last_wins",
     "reduce",
+    "secret",
     "task",
 ]

@@ -25,13 +25,14 @@ class TaskContext:
     `firing_id` is the same for every attempt of this firing, also after a crash: hand it to
     services as the idempotency key. `attempt` counts from 1. Where several instances of the task
     run at once, `instance` says which this is, from 0 on. Where the body undoes what a task has
-    done, `undoes` is the `firing_id` that the task's body was given.
+    done, `undoes` is the `firing_id` that the task's body was given. Its `repr` tells no
+    variables, since some may be secret.
     """
 
     case_id: str
     firing_id: str
     attempt: int
-    variables: Any
+    variables: Any = field(repr=False)
     data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     instance: int | None = None
     undoes: str | None = None

@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from petriflow.net.errors import DefinitionError, VariableConflict, VariableError
+from petriflow.net.errors import DefinitionError, GuardError, VariableConflict, VariableError
 from petriflow.workflow.guard import Expression
+from petriflow.workflow.secrets import MASK, covered, hidden, marked, revealed
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -26,10 +28,12 @@ class Policy:
     `error` refuses (unless the values are equal), `last` keeps the later write, `reduce`
     combines `old` and `new` by an expression, and `collect` makes the variable a list to which
     every write is appended, in order of completion. Made by `last_wins`, `reduce`, `collect`.
+    The values of a `secret` variable are not told in errors.
     """
 
     kind: Literal["error", "last", "reduce", "collect"]
     text: str | None = None
+    secret: bool = field(default=False, repr=False)
 
     def __str__(self) -> str:
         return self.kind if self.text is None else f"{self.kind}({self.text!r})"
@@ -75,13 +79,19 @@ def settle(policy: Policy, name: str, old: Any, new: Any) -> Any:
         case "last":
             return new
         case "reduce":
-            value = Expression(policy.text or "")({"old": old, "new": new})
-            return plain({name: value})[name]
+            try:
+                value = Expression(policy.text or "")({"old": old, "new": new})
+                return plain({name: value})[name]
+            except (GuardError, VariableError) as error:
+                if not policy.secret:
+                    raise
+                raise type(error)(covered(str(error), [old, new])) from None
         case _:
             if old == new:
                 return old
+            one, other = (MASK, MASK) if policy.secret else (repr(old), repr(new))
             raise VariableConflict(
-                f"variable {name!r} was written as {old!r} and, concurrently, as {new!r}; let the "
+                f"variable {name!r} was written as {one} and, concurrently, as {other}; let the "
                 f"branches write different names, or give the workflow a policy: "
                 f"merge={{{name!r}: last_wins}}, collect, or reduce('…')"
             )
@@ -91,7 +101,8 @@ def settle(policy: Policy, name: str, old: Any, new: Any) -> Any:
 class Schema:
     """The variables that a workflow declares: a pydantic model, or anything that is JSON.
 
-    `collected` are the names whose policy is `collect`: declared as lists, written item by item.
+    `collected` are the names whose policy is `collect`: declared as lists, written item by item;
+    `hiding` are those that are secret without being marked so in the model.
 
     Raises:
         DefinitionError: the model is no pydantic model, or one that cannot be stored by its names.
@@ -99,6 +110,7 @@ class Schema:
 
     model: type[BaseModel] | None = None
     collected: frozenset[str] = frozenset()
+    hiding: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.model is None:
@@ -107,8 +119,8 @@ class Schema:
 
         if not (isinstance(self.model, type) and issubclass(self.model, BaseModel)):
             raise DefinitionError(f"variables={self.model!r} is not a pydantic model class")
-        for name, field in self.model.model_fields.items():
-            if field.alias or field.validation_alias or field.serialization_alias or field.exclude:
+        for name, f in self.model.model_fields.items():
+            if f.alias or f.validation_alias or f.serialization_alias or f.exclude:
                 raise DefinitionError(
                     f"variable {name!r} of {self.model.__name__} has an alias or is excluded; "
                     "variables are stored under their own names: take that out of the model"
@@ -120,12 +132,34 @@ class Schema:
         """The declared names; `None` where the workflow declares none."""
         return None if self.model is None else frozenset(self.model.model_fields)
 
+    @cached_property
+    def secret(self) -> frozenset[str]:
+        """The names of the variables whose values nobody is shown."""
+        return self.hiding if self.model is None else self.hiding | _marked(self.model)
+
+    def covered(self, text: str, *data: Any) -> str:
+        """A text without the values that the secret variables have in these data."""
+        if not self.secret:
+            return text
+        named = [d for d in data if isinstance(d, Mapping)]
+        return covered(text, [d[name] for d in named for name in self.secret & d.keys()])
+
+    def shown(self, data: Mapping[str, Any]) -> Data:
+        """The variables, or other data about them, as they may be shown."""
+        return hidden(data, self.secret) if self.secret else dict(data)
+
     def initial(self, variables: Mapping[str, Any]) -> Data:
         """The variables of a new case as plain JSON data, checked and with defaults filled in.
 
         Raises:
             VariableError: they do not fit the model, or are not JSON.
         """
+        try:
+            return self._initial(variables)
+        except VariableError as error:
+            raise VariableError(self.covered(str(error), variables)) from None
+
+    def _initial(self, variables: Mapping[str, Any]) -> Data:
         data = plain(variables) if self.model is None else self._stored(variables)
         for name in sorted(self.collected & data.keys()):
             if not isinstance(data[name], list):
@@ -141,6 +175,12 @@ class Schema:
         Raises:
             VariableError: they do not fit the model, or are not JSON.
         """
+        try:
+            return self._updates(now, updates)
+        except VariableError as error:
+            raise VariableError(self.covered(str(error), now, updates)) from None
+
+    def _updates(self, now: Data, updates: Mapping[str, Any]) -> Data:
         if self.model is None:
             return plain(updates)
         lists = {name: [updates[name]] for name in self.collected & updates.keys()}
@@ -165,7 +205,8 @@ class Schema:
             # As JSON, since only then a strict model takes a text for the date it stands for.
             return self.model.model_validate_json(json.dumps(data))
         except ValidationError as error:
-            raise _misfit(self.model, error, "as stored, ") from None
+            misfit = _misfit(self.model, error, "as stored, ")
+            raise VariableError(self.covered(str(misfit), data)) from None
 
     def mapping(self, view: Any) -> Mapping[str, Any]:
         """The same by name, as texts in the guard language use it."""
@@ -211,6 +252,8 @@ class Schema:
         try:
             text = given.model_dump_json(by_alias=True, include=set(fields))
             data = plain(json.loads(text))
+            if self.secret:  # pydantic has masked its own
+                data = revealed(given.model_dump(by_alias=True, include=set(fields)), data)
         except ValueError as error:
             raise VariableError(
                 f"variable {_unstorable(given)!r} of {model.__name__} has no form in JSON: {error}"
@@ -223,6 +266,11 @@ class Schema:
                     f"another value than {getattr(given, name)!r}; give it a type that JSON keeps"
                 )
         return data
+
+
+@lru_cache(maxsize=256)
+def _marked(model: type[BaseModel]) -> frozenset[str]:
+    return marked(model)
 
 
 def _misfit(model: type[BaseModel], error: ValidationError, how: str = "") -> VariableError:

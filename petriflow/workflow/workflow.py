@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,6 +45,9 @@ class Workflow:
             `reduce("…")`. By default different concurrent values are an error.
         example: variables to try the workflow with, used by `petriflow run`.
         timing: how long things take, for `simulate` and `solve`; no part of the definition.
+        secret: the names of variables that nobody is shown, beside those that the model marks by
+            `Annotated[…, secret]` or as a `pydantic.SecretStr`. Bodies, guards and the store have
+            their values; logs, traces, errors, histories and listings show `***`.
 
     Raises:
         CompositionError: the body is no fragment, or has no step.
@@ -65,6 +68,7 @@ class Workflow:
     merge: Mapping[str, Policy] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
     timing: Any = None
+    secret: Collection[str] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -75,6 +79,7 @@ class Workflow:
             if not isinstance(given, Mapping):
                 raise DefinitionError(f"workflow {self.name!r}: {what}={given!r} is not a mapping")
             object.__setattr__(self, what, MappingProxyType(dict(given)))
+        self._check_secrets()
         self._check_policies()
         self._check_forms()
         _ = self.questions, self.numbers
@@ -85,6 +90,19 @@ class Workflow:
             except VariableError as error:
                 raise DefinitionError(f"workflow {self.name!r}: in its example, {error}") from error
 
+    def _check_secrets(self) -> None:
+        given = self.secret
+        if (
+            isinstance(given, str)
+            or not isinstance(given, Collection)
+            or not all(isinstance(name, str) for name in given)
+        ):
+            raise DefinitionError(
+                f"workflow {self.name!r}: secret={given!r} is no list of names, such as "
+                "['password']"
+            )
+        object.__setattr__(self, "secret", frozenset(given))
+
     def _check_policies(self) -> None:
         for name, policy in self.merge.items():
             if not isinstance(policy, Policy):
@@ -93,12 +111,13 @@ class Workflow:
                     "collect or reduce('…')"
                 )
         declared = self.schema.names
-        for name in self.merge if declared is not None else ():
-            if name not in (declared or ()):
-                raise DefinitionError(
-                    f"workflow {self.name!r}: merge names {name!r}, which is not declared in "
-                    f"{self.variables.__name__ if self.variables else 'its variables'}"
-                )
+        for what in ("merge", "secret") if declared is not None else ():
+            for name in sorted(getattr(self, what)):
+                if name not in (declared or ()):
+                    raise DefinitionError(
+                        f"workflow {self.name!r}: {what} names {name!r}, which is not declared in "
+                        f"{self.variables.__name__ if self.variables else 'its variables'}"
+                    )
 
     def _check_forms(self) -> None:
         declared = self.schema.names
@@ -171,7 +190,7 @@ class Workflow:
     def schema(self) -> Schema:
         """The declared variables."""
         collected = [name for name, policy in self.merge.items() if policy.kind == "collect"]
-        return Schema(self.variables, frozenset(collected))
+        return Schema(self.variables, frozenset(collected), frozenset(self.secret))
 
     @cached_property
     def questions(self) -> Mapping[str, tuple[Question | None, ...]]:
@@ -207,7 +226,15 @@ class Workflow:
 
     def policy(self, name: str) -> Policy:
         """What happens when concurrent steps write this variable."""
-        return self.merge.get(name, error_on_conflict)
+        return self._policies.get(name, error_on_conflict)
+
+    @cached_property
+    def _policies(self) -> Mapping[str, Policy]:
+        secrets = {
+            name: replace(self.merge.get(name, error_on_conflict), secret=True)
+            for name in self.schema.secret
+        }
+        return {**self.merge, **secrets}
 
     @cached_property
     def content_hash(self) -> str:
@@ -252,6 +279,8 @@ class Workflow:
             ],
             "variables": self.schema.document(),
             "merge": {name: str(policy) for name, policy in sorted(self.merge.items())},
+            # Where there are none, the document is that of the versions that knew no secrets.
+            **({"secret": sorted(secret)} if (secret := self.schema.secret) else {}),
         }
 
     # -- doors to the floors above ----------------------------------------------------------

@@ -71,7 +71,7 @@ async def test_a_file_that_an_engine_has_can_be_looked_at_and_not_be_changed(
         assert [s.id for s in reader.summaries(Which())] == [case.id]
         await (await engine.start(ENDING, {})).wait()
         assert len(reader.summaries(Which())) == 2
-        assert reader.history(case.id) == await engine.history(case.id)
+        assert reader.history(case.id) == list(await engine.history(case.id))
         with pytest.raises(StoreError, match="readonly"):
             reader.purge(2e9)
         with pytest.raises(StoreError, match="in use by another engine"):
@@ -94,7 +94,7 @@ async def test_called_cases_are_not_listed_and_go_with_their_callers(store: str)
         new = await engine.start(flow, {})
         await new.wait()
         assert [s.id for s in await engine.list()] == [new.id, open_.id, old.id]
-        kept = {id: await engine.history(id) for id in (new.id, open_.id)}
+        kept = {id: list(await engine.history(id)) for id in (new.id, open_.id)}
     opened = open_store(store)
     assert opened.purge(clock.time - 50) == 1
     assert opened.purge(clock.time - 50) == 0

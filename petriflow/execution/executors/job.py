@@ -68,6 +68,7 @@ def write(case_id: str, workflow: Workflow, command: StartTask) -> str:
             "body": _path(task.body, "the body", task.executor),
             "model": model and _path(model, "the model", task.executor),
             "collected": sorted(workflow.schema.collected),
+            "secret": sorted(workflow.schema.secret),
             "case_id": case_id,
             "command": {name: getattr(command, name) for name in command.__slots__},
         }
@@ -94,7 +95,7 @@ def perform(job: str) -> str:
         found = _load(told["body"])
         body = found.body if isinstance(found, Task) else found
         model = told["model"] and _load(told["model"])
-        schema = Schema(model, frozenset(told["collected"]))
+        schema = Schema(model, frozenset(told["collected"]), frozenset(told["secret"]))
         view = schema.view(command.variables)
         result = body(
             TaskContext(

@@ -162,6 +162,7 @@ def connect(url: sa.URL, name: str = "petriflow") -> sa.Engine:
                 "options": f"-c idle_in_transaction_session_timeout={int(LEASE * 1000)}",
             },
             json_serializer=encode,
+            hide_parameters=True,  # they hold the values of cases, and stand in tracebacks
         )
     except ModuleNotFoundError as error:
         raise StoreError(

@@ -58,6 +58,12 @@ class SqlStore:
         with self._transaction() as connection:
             connection.execute(self._insert(schema.definitions).on_conflict_do_nothing(), row)
 
+    def definition(self, hash: str) -> Data:
+        query = sa.select(schema.definitions.c.document).where(schema.definitions.c.hash == hash)
+        with self._transaction() as connection:
+            found: Data = connection.execute(query).scalar_one()
+        return found
+
     def commit(self, batch: Batch) -> frozenset[str]:
         with self._transaction() as connection:
             self._write(connection, batch)

@@ -42,6 +42,7 @@ class SqliteStore(SqlStore):
             poolclass=StaticPool,
             connect_args={"timeout": 5.0, "check_same_thread": False},
             json_serializer=encode,
+            hide_parameters=True,  # they hold the values of cases, and stand in tracebacks
         )
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", self._begin)

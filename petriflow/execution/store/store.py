@@ -109,6 +109,10 @@ class Store(Protocol):
         """Keep a definition; one that is there already stays as it is."""
         ...
 
+    def definition(self, hash: str) -> Data:
+        """The document of a definition that is kept."""
+        ...
+
     def commit(self, batch: Batch) -> frozenset[str]:
         """Write events and the states they led to, all or nothing.
 
