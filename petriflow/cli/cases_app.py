@@ -191,13 +191,15 @@ def resume(case: Case, model: ModelFile, store: Url = DEFAULT, as_json: AsJson =
 def cancel(
     case: Case, model: ModelFile, store: Url = DEFAULT, reason: Reason = "", as_json: AsJson = False
 ) -> None:
-    """Give a case up, with the cases that it called.
+    """Give a case up, with the cases that it called; what can be undone is undone by an engine.
 
-    Exit code 0 done, 1 it had ended already.
+    Exit code 0 done, 1 it had ended or been given up already.
     """
 
     async def give_up(clerk: Clerk) -> bool:
-        return (await clerk.cancel(case, reason)).status == "cancelled"
+        given_up: bool = (await clerk.explain(case)).giving_up is None
+        await clerk.cancel(case, reason)
+        return given_up
 
     _order(store, model, case, as_json, give_up)
 
@@ -264,28 +266,31 @@ def _order(
     flow = _workflow(model)
     _require(store)
 
-    async def work() -> tuple[bool, str]:
+    async def work() -> tuple[bool, str, str]:
         from petriflow.execution.clerk import Clerk
 
         # The case is there already, whatever may be proven of its workflow.
         async with Clerk(store, workflows=[flow], allow_unsound=True) as clerk:
             before = (await clerk.outcome(case)).status
             if before in FINAL:
-                return False, before
+                return False, before, f"case {case} is {before}"
             if case in clerk.left:
                 raise UnknownCase(
                     f"case {case!r} was started with another model than this {flow.name!r}, of "
                     f"workflow {clerk.left[case]!r}; give that one by --model"
                 )
             useful = await give(clerk)
-            return useful, (await clerk.outcome(case)).status
+            told = await clerk.explain(case)
+            title = told.title.removesuffix("; it waits for")
+            words = f"case {case} is {told.status}" if told.giving_up is None else title
+            return useful, told.status, words
 
-    useful, status = asyncio.run(work())
+    useful, status, words = asyncio.run(work())
     if as_json:
         print_json({"case": case, "done": useful, "status": status})
     else:
         word = "" if useful else "nothing was to be done: "
-        screen.print(f"{word}case {case} is {status}", markup=False, soft_wrap=True)
+        screen.print(f"{word}{words}", markup=False, soft_wrap=True)
     raise typer.Exit(0 if useful else 1)
 
 
@@ -381,9 +386,12 @@ def _opened(url: str, *, write: bool = False) -> Iterator[Store]:
 
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    lines = [list(map(escape, row)) for row in rows]
     table = Table(*headings, box=None)
-    for row in rows:
-        table.add_row(*map(escape, row))
+    # The first column is there to be copied, however narrow the screen is.
+    table.columns[0].min_width = max((len(line[0]) for line in lines), default=0)
+    for line in lines:
+        table.add_row(*line)
     screen.print(table)
 
 

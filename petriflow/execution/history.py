@@ -53,7 +53,7 @@ class History(Listing, Sequence[Record]):
     def rows(self) -> Iterator[tuple[str, ...]]:
         """The events, one by one."""
         for r in self.records:
-            names = (r.data.get(name) for name in ("name", "timer", "choice", "reason"))
+            names = (r.data.get(name) for name in ("name", "timer", "choice", "incident", "reason"))
             of = r.task or next((str(name) for name in names if name), "")
             of += f": {r.error}" if r.error else ""
             at = datetime.fromtimestamp(r.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
