@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from petriflow.drawing import shapes as draw
-from petriflow.drawing.diagram import Diagram
-from petriflow.drawing.layout import Engine
 from petriflow.drawing.overlay import Landed
 from petriflow.drawing.scene import Circle, Group, Path, Rect, Scene, Shape, Text
-from petriflow.drawing.stage import Area, Stage, set_up
+from petriflow.drawing.shapes import number
+from petriflow.drawing.stage import Area, Stage
 from petriflow.drawing.style import STYLES
 from petriflow.drawing.text import clean
 from petriflow.drawing.wiring import (
@@ -27,10 +27,10 @@ MARGIN = 20.0
 HEADING = 30.0
 
 
-def compose(diagram: Diagram, on: Landed, engine: Engine, title: str | None) -> Scene:
-    """The scene of a diagram with an overlay, under a heading if there is a title."""
-    stage = set_up(diagram, on, engine)
-    return _fit(list(_groups(stage)), title, title or diagram.net.name, summary(stage))
+def compose(stage: Stage, title: str | None) -> Scene:
+    """The scene of a stage, under a heading if there is a title."""
+    groups = [group for group in _groups(stage) if group.shapes]
+    return fit(groups, title, title or stage.net.name, summary(stage), legend(stage.on))
 
 
 def _groups(stage: Stage) -> Iterator[Group]:
@@ -60,6 +60,8 @@ def _place(stage: Stage, place: Place) -> Group:
         start=place.id in first,
         store=place.id in stage.net.initial and place.id not in first,
     )
+    if cases := stage.on.cases.get(place.id):
+        shapes += draw.chip_shapes(stage.at(place.id), cases)
     return Group("place", tuple(shapes), place.id, _told(stage, place), (), stage.marks(place.id))
 
 
@@ -68,7 +70,12 @@ def _transition(stage: Stage, t: Transition, in_bank: tuple[Shape, ...] | None) 
     if in_bank is not None:
         shapes = in_bank
     elif t.label is not None:
-        shapes = draw.task_shapes(stage.at(t.id), stage.looks[t.id], stage.state(t.id))
+        block = t.origin is not None and t.origin.role == "block"
+        boxed = draw.block_shapes if block else draw.task_shapes
+        shapes = boxed(stage.at(t.id), stage.looks[t.id], stage.state(t.id))
+        if sign := stage.signs.get(t.id):
+            x, bottom = stage.at(t.id)[0], stage.area(t.id)[3]
+            shapes = [*shapes, *draw.sign_shapes(sign, x, bottom - 10)]
     else:
         _, top, _, bottom = stage.area(t.id)
         shapes = draw.bar_shapes(stage.at(t.id)[0], top, bottom, stage.state(t.id))
@@ -91,6 +98,12 @@ def _told(stage: Stage, node: Place | Transition) -> str:
     for said, ids in (("at fault", on.faults), ("enabled", on.enabled), ("never fires", on.dead)):
         if node.id in ids:
             text += f" · {said}"
+    if cases := on.cases.get(node.id):
+        text += f" · {cases} case{'s' if cases > 1 else ''}"
+    if node.id in on.heat:
+        text += f" · {number(on.heat[node.id])} {on.heat_label}".rstrip()
+    if note := on.notes.get(node.id):
+        text += f" · {note}"
     return text
 
 
@@ -106,6 +119,15 @@ def _badges(stage: Stage) -> Iterator[Group]:
             right = stage.area(t.id)[2]
             tokens = stage.on.tokens[t.id]
             yield Group("mark", tuple(draw.running_shapes(right - 8, y, tokens)))
+        if cases := stage.on.cases.get(t.id):
+            corner = stage.area(t.id)[2] - 8, stage.area(t.id)[3]
+            yield Group("mark", tuple(draw.chip_shapes(corner, cases)))
+    for place in stage.net.places:
+        if change := stage.on.changes.get(place.id):
+            x, y = stage.at(place.id)
+            style = "gain" if change > 0 else "loss"
+            said = f"{change:+d}".replace("-", "−")
+            yield Group("mark", tuple(draw.pill_shapes(x + 13, y - 15, said, style)))
 
 
 def _starts(net: Net) -> frozenset[str]:
@@ -133,6 +155,10 @@ def summary(stage: Stage) -> str:
         ("At fault", sorted(on.faults)),
         ("Enabled", sorted(on.enabled)),
         ("Can never fire", sorted(on.dead)),
+        ("Pointed out", sorted(on.chosen)),
+        ("Changed", [f"{id} by {n:+d}" for id, n in on.changes.items()]),
+        (on.heat_label or "Heat", [f"{id} {number(n)}" for id, n in on.heat.items()]),
+        ("Live cases", [f"{n} at {id}" for id, n in on.cases.items()]),
     ):
         if names:
             more = f" and {len(names) - 30} more" if len(names) > 30 else ""
@@ -144,8 +170,26 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _fit(groups: Sequence[Group], heading: str | None, title: str, summary: str) -> Scene:
-    """The scene around the groups, with a margin, and with room for a heading if any."""
+def legend(on: Landed) -> tuple[Shape, ...]:
+    """What the colours of heat mean, around the origin, or nothing."""
+    if not on.heat:
+        return ()
+    low, high = min(on.heat.values()), max(on.heat.values())
+    begin = f"{on.heat_label}: {number(low)}" if on.heat_label else number(low)
+    first = draw.text_line(0, 0, begin, "legend", middle=False)
+    x = first.width + 8
+    swatches = [Rect(x + 22 * n, -6, 22, 12, 2, f"task-heat{n + 1}") for n in range(5)]
+    return (first, *swatches, draw.text_line(x + 118, 0, number(high), "legend", middle=False))
+
+
+def fit(
+    groups: Sequence[Group],
+    heading: str | None,
+    title: str,
+    summary: str,
+    legend: Sequence[Shape] = (),
+) -> Scene:
+    """The scene around the groups, with a margin, and with room for a heading and a legend."""
     boxes = [bounds(shape) for group in groups for shape in group.shapes]
     left = min((b[0] for b in boxes), default=0.0) - MARGIN
     top = min((b[1] for b in boxes), default=0.0) - MARGIN - (HEADING if heading else 0.0)
@@ -157,6 +201,11 @@ def _fit(groups: Sequence[Group], heading: str | None, title: str, summary: str)
         text = draw.text_line(x, y, heading, "heading", most, middle=False)
         right = max(right, text.x + text.width + MARGIN)
         groups = [Group("mark", (text,)), *groups]
+    if legend:
+        placed = tuple(moved(shape, left + MARGIN, bottom + 4) for shape in legend)
+        right = max(right, *(bounds(shape)[2] + MARGIN for shape in placed))
+        bottom += HEADING
+        groups = [*groups, Group("mark", placed)]
     x, y = math.floor(left), math.floor(top)
     return Scene(
         x,
@@ -167,6 +216,12 @@ def _fit(groups: Sequence[Group], heading: str | None, title: str, summary: str)
         clean(summary),
         tuple(groups),
     )
+
+
+def moved(shape: Shape, dx: float, dy: float) -> Shape:
+    """The text or rectangle at another place."""
+    assert isinstance(shape, Rect | Text)
+    return replace(shape, x=round(shape.x + dx, 2), y=round(shape.y + dy, 2))
 
 
 def bounds(shape: Shape) -> Area:

@@ -6,7 +6,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -15,38 +15,51 @@ from petriflow.drawing.diagram import diagram
 from petriflow.drawing.layout import graphlay
 from petriflow.drawing.overlay import Overlay, land
 from petriflow.drawing.scene import Scene
+from petriflow.drawing.stage import Stage, set_up
+from petriflow.drawing.subject import Detail, Drawable, Subject, subject
 from petriflow.drawing.svg import svg
-from petriflow.net import Net, require_net
 from petriflow.net.errors import DrawingError
+from petriflow.workflow import Workflow
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from petriflow.drawing.overlay import Shown
 
 #: pixels an inch of a PNG: nearly three for each px of the scene, sharp on every screen
 DPI = 200
 
 
 def draw(
-    net: Net,
+    target: Drawable,
     *,
-    overlay: Overlay | None = None,
+    overlay: Overlay | Shown | None = None,
+    detail: Detail | None = None,
     captions: Mapping[str, str] | None = None,
     title: str | None = None,
     theme: Literal["auto", "light", "dark"] = "auto",
 ) -> Drawing:
-    """A picture of a net: the atomic one with a box for each task, the expanded one in full.
+    """A picture of a net, a fragment or a workflow.
 
     Args:
-        net: what to draw.
-        overlay: a path, tokens and states to show on it.
+        target: what to draw.
+        overlay: a path, tokens and states to show on it; or a marking, a set of nodes, or a result
+            of the analysis such as an invariant or a witness.
+        detail: `task` draws a box for each task, `net` every place and transition of the net that
+            runs, and `pattern` folds each pattern to a block. By default tasks are drawn, and a
+            net of more than 600 nodes is folded until it has no more.
         captions: texts at transitions, by id, such as the guards of a choice.
-        title: a heading in the picture.
+        title: a heading in the picture; that of a workflow is its name.
         theme: `auto` follows the page that shows the SVG; files other than SVG are then light.
 
     Raises:
-        DrawingError: the overlay names something that is no node of the net.
+        DrawingError: the overlay names something that is no node of the net, or there is no
+            such detail.
+        DefinitionError: the target is none of the three.
         NetError: a caption is for a transition that the net does not have.
 
+    >>> from petriflow.net import Net
     >>> net = Net.build("ship").places("i", "o").transition("pack", "i", "o").done()
     >>> picture = draw(net, overlay=Overlay(path=("pack",)))
     >>> picture
@@ -54,10 +67,33 @@ def draw(
     >>> picture.svg()[:39]
     '<svg xmlns="http://www.w3.org/2000/svg"'
     """
-    require_net(net, "draw")
-    landed = land(overlay, net)
-    told = {t.id: "or" for t in net.transitions if t.join == "or"} | dict(captions or {})
-    return Drawing(compose(diagram(net, told), landed, graphlay, title), theme)
+    if title is None and isinstance(target, Workflow):
+        title = target.name
+    return Sheet.of(subject(target, detail, captions), title, theme).show(overlay)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A net that is laid out, once, to be shown with one overlay after another."""
+
+    about: Subject
+    stage: Stage
+    title: str | None
+    theme: Literal["auto", "light", "dark"]
+
+    @staticmethod
+    def of(
+        about: Subject, title: str | None, theme: Literal["auto", "light", "dark"] = "auto"
+    ) -> Sheet:
+        """Lay the subject out."""
+        stage = set_up(diagram(about.net, about.captions), about, graphlay)
+        return Sheet(about, stage, title, theme)
+
+    def show(self, overlay: Overlay | Shown | None = None) -> Drawing:
+        """The picture with an overlay; nodes are where they are under every other one."""
+        wanted = None if overlay is None else Overlay.of(overlay)
+        landed = land(wanted, self.about.net, self.about.home)
+        return Drawing(compose(replace(self.stage, on=landed), self.title), self.theme)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,6 +112,16 @@ class Drawing:
         from petriflow.drawing.mpl import figure
 
         return figure(self.scene, "dark" if self.theme == "dark" else "light")
+
+    def plot(self, axes: Axes) -> Axes:
+        """Draw the picture into matplotlib axes of a figure of yours, and give them back.
+
+        It takes as much of them as its proportions allow; its texts scale with it when the figure
+        is saved.
+        """
+        from petriflow.drawing.mpl import plot
+
+        return plot(self.scene, axes, "dark" if self.theme == "dark" else "light")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture as `.svg`, `.png` or `.pdf`, whole or not at all.

@@ -27,22 +27,32 @@ def figure(scene: Scene, theme: Theme = "light") -> Figure:
     made = Figure(figsize=(scene.width / PX, scene.height / PX), dpi=PX)
     FigureCanvasAgg(made)
     made.set_facecolor(colour("canvas", theme))
-    axes = made.add_axes((0.0, 0.0, 1.0, 1.0))
+    plot(scene, made.add_axes((0.0, 0.0, 1.0, 1.0)), theme)
+    return made
+
+
+def plot(scene: Scene, axes: Axes, theme: Theme = "light") -> Axes:
+    """Draw the scene into axes, as large as they allow, and give them back.
+
+    Lines and letters are as large as the picture is in these axes at this moment.
+    """
     axes.set_axis_off()
     axes.set_xlim(scene.left, scene.left + scene.width)
     axes.set_ylim(scene.top + scene.height, scene.top)
     axes.set_aspect("equal")
+    inch = axes.figure.dpi / PX
+    scale = min(axes.bbox.width / inch / scene.width, axes.bbox.height / inch / scene.height)
     order = 0
     for group in scene.groups:
         for shape in group.shapes:
             order += 1
-            _add(axes, shape, theme, order)
-    return made
+            _add(axes, shape, theme, order, scale)
+    return axes
 
 
-def _add(axes: Axes, shape: Shape, theme: Theme, order: int) -> None:
+def _add(axes: Axes, shape: Shape, theme: Theme, order: int, scale: float) -> None:
     if isinstance(shape, Text):
-        _write(axes, shape, theme, order)
+        _write(axes, shape, theme, order, scale)
         return
     from matplotlib import patches, path
 
@@ -50,7 +60,7 @@ def _add(axes: Axes, shape: Shape, theme: Theme, order: int) -> None:
     look: dict[str, Any] = {
         "facecolor": colour(style.fill, theme) if style.fill else "none",
         "edgecolor": colour(style.stroke, theme) if style.stroke else "none",
-        "linewidth": style.width,
+        "linewidth": style.width * scale,
         "linestyle": (0, style.dash) if style.dash else "solid",
         "joinstyle": "round",
         "zorder": order,
@@ -80,20 +90,20 @@ def _add(axes: Axes, shape: Shape, theme: Theme, order: int) -> None:
             axes.add_patch(patches.PathPatch(path.Path(points, codes), **look))
 
 
-def _write(axes: Axes, text: Text, theme: Theme, order: int) -> None:
+def _write(axes: Axes, text: Text, theme: Theme, order: int, scale: float) -> None:
     from matplotlib.patheffects import Normal, Stroke
 
     style = STYLES[text.style]
     effects = None
     if style.halo:
-        effects = [Stroke(linewidth=3.5, foreground=colour(style.halo, theme)), Normal()]
+        effects = [Stroke(linewidth=3.5 * scale, foreground=colour(style.halo, theme)), Normal()]
     axes.text(
         text.x,
         text.y,
         text.content,
         ha={"start": "left", "middle": "center", "end": "right"}[text.anchor],
         va="baseline",
-        fontsize=style.size,
+        fontsize=style.size * scale,
         # The weights that every family has; matplotlib complains about the others.
         fontweight="bold" if style.weight >= 600 else "normal",
         fontstyle="italic" if style.italic else "normal",

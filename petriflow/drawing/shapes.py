@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from petriflow.drawing.scene import Circle, Path, Point, Rect, Shape, Text
 from petriflow.drawing.style import STYLES
+from petriflow.drawing.subject import Sign
 from petriflow.drawing.text import clean, shorten, width, wrap
 
 RADIUS = 17.0  # of a place
@@ -15,6 +16,7 @@ NOTE = 12.0  # how much a small last line adds
 BAR = 10.0  # how wide a silent transition is
 TALL = 36.0  # how high a transition is at least
 WRAP = 92.0  # how wide a line of text may be
+SIGN = 11.0  # how much a task is higher for the sign below its label
 PITCH = {False: 20.0, True: 12.0}  # from one bar of a bank to the next; closer if there are many
 MANY = 16
 INSET = 5.0  # from the frame of a bank to its bars
@@ -24,21 +26,24 @@ INSET = 5.0  # from the frame of a bank to its bars
 class Look:
     """What is known of a node before it has a place: its size and the lines of its label.
 
-    `note` is a smaller last line.
+    `note` is a smaller last line, and `more` the room below all lines.
     """
 
     width: float
     height: float
     lines: tuple[str, ...] = ()
     note: str = ""
+    more: float = 0.0
 
 
-def task_look(label: str, note: str = "") -> Look:
-    """A task's box, as large as its label asks for."""
+def task_look(label: str, note: str = "", more: float = 0.0) -> Look:
+    """A task's box, as large as its label asks for, and `more` below it."""
     lines = wrap(label.replace("_", " "), STYLES["label"].size, WRAP, 3)
     widest = max(width(line, STYLES["label"].size) for line in lines)
-    high = len(lines) * LINE + (NOTE if note else 0)
-    return Look(_even(max(widest + 22, 56)), _even(max(high + 14, TALL)), lines, note)
+    if note:
+        widest = max(widest, width(note, STYLES["note"].size))
+    high = len(lines) * LINE + (NOTE if note else 0) + more
+    return Look(_even(max(widest + 22, 56)), _even(max(high + 14, TALL)), lines, note, more)
 
 
 def bar_look(arcs: int) -> Look:
@@ -120,7 +125,7 @@ def task_shapes(at: Point, look: Look, state: str) -> list[Shape]:
     """A task's box and its label."""
     x, y = at
     last = len(look.lines) * LINE
-    first = y - (last - LINE + (NOTE if look.note else 0)) / 2
+    first = y - (last - LINE + (NOTE if look.note else 0) + look.more) / 2
     label = "label-dead" if state == "-dead" else "label"
     box = Rect(x - look.width / 2, y - look.height / 2, look.width, look.height, 5, f"task{state}")
     shapes: list[Shape] = [box]
@@ -152,6 +157,59 @@ def running_shapes(x: float, y: float, tokens: int) -> list[Shape]:
     half = 9.0 + (tokens - 1) * 5
     dots = [Circle(x + (2 * n + 1 - tokens) * 5.0, y, 4.0, "token") for n in range(tokens)]
     return [Rect(x - half, y - 9, half * 2, 18, 9, "running"), *dots]
+
+
+def block_shapes(at: Point, look: Look, state: str) -> list[Shape]:
+    """A folded block: a box with a second line inside, its name, and what is in it."""
+    box, *texts = task_shapes(at, look, state)
+    assert isinstance(box, Rect)
+    inner = Rect(box.x + 3, box.y + 3, box.width - 6, box.height - 6, 3, "inner")
+    return [box, inner, *texts]
+
+
+def sign_shapes(sign: Sign, x: float, y: float) -> list[Shape]:
+    """What a transition is, as a small sign around a point: it waits for a message or for a
+    clock, it is a workflow of its own, or there are several at once.
+    """
+    match sign:
+        case "event":
+            flap = (("M", x - 6, y - 4), ("L", x, y + 1), ("L", x + 6, y - 4))
+            return [Rect(x - 6, y - 4.5, 12, 9, 1.5, "sign"), Path(flap, "sign")]
+        case "timer":
+            hands = (("M", x, y - 3.5), ("L", x, y), ("L", x + 2.8, y + 1.2))
+            return [Circle(x, y, 6, "sign"), Path(hands, "sign")]
+        case "call":
+            plus = (("M", x - 3, y), ("L", x + 3, y), ("M", x, y - 3), ("L", x, y + 3))
+            return [Rect(x - 5, y - 5, 10, 10, 1.5, "sign"), Path(plus, "sign")]
+        case "many":
+            bars = ((x + dx, y + dy) for dx in (-4, 0, 4) for dy in (-4, 4))
+            return [Path(tuple(("ML"[n % 2], *at) for n, at in enumerate(bars)), "sign")]
+
+
+def pill_shapes(x: float, y: float, content: str, style: str = "pill") -> list[Shape]:
+    """A short text in a pill around a point."""
+    text = text_line(x, y, content, "weight", 84)
+    half = max(8.0, text.width / 2 + 5)
+    return [Rect(x - half, y - 8, half * 2, 16, 8, style), text]
+
+
+def chip_shapes(at: Point, cases: int) -> list[Shape]:
+    """Live cases: a chip for each up to five, else their number on one."""
+    x, y = at
+    if cases > 5:
+        text = text_line(x, y, str(cases) if cases <= 999 else "999+", "on-chip")
+        half = max(9.0, text.width / 2 + 4)
+        return [Rect(x - half, y - 8, half * 2, 16, 4, "chip"), text]
+    r = 4.5 if cases < 5 else 4.0
+    return [
+        Rect(round(x + dx * r - r, 2), round(y + dy * r - r, 2), 2 * r, 2 * r, 2, "chip")
+        for dx, dy in _DOTS[cases]
+    ]
+
+
+def number(value: float) -> str:
+    """A number in about three digits."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def name_lines(name: str, style: str) -> list[Text]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from petriflow.drawing.align import align
@@ -14,6 +14,7 @@ from petriflow.drawing.scene import Point
 from petriflow.drawing.shapes import (
     INSET,
     RADIUS,
+    SIGN,
     TALL,
     Look,
     bank_columns,
@@ -22,6 +23,7 @@ from petriflow.drawing.shapes import (
     task_look,
 )
 from petriflow.drawing.style import STYLES
+from petriflow.drawing.subject import Sign, Subject
 from petriflow.drawing.text import clean, shorten, width
 from petriflow.net import Net
 
@@ -38,7 +40,8 @@ class Stage:
     looks: Mapping[str, Look]
     numbers: Mapping[str, int]
     laid: Layout
-    on: Landed
+    signs: Mapping[str, Sign]
+    on: Landed = field(default_factory=Landed)
 
     @property
     def net(self) -> Net:
@@ -95,6 +98,10 @@ class Stage:
             return "-path"
         if id in self.on.enabled:
             return "-enabled"
+        if id in self.on.chosen:
+            return "-chosen"
+        if warmth := self.on.warmth(id):
+            return f"-heat{warmth}"
         return "-dead" if id in self.on.dead else ""
 
     def marks(self, id: str) -> tuple[str, ...]:
@@ -104,13 +111,15 @@ class Stage:
             ("fault", self.on.faults),
             ("enabled", self.on.enabled),
             ("dead", self.on.dead),
+            ("chosen", self.on.chosen),
+            ("hot", self.on.heat),
         )
         return tuple(name for name, ids in states if id in ids)
 
 
-def set_up(diagram: Diagram, on: Landed, engine: Engine) -> Stage:
-    """Measure a diagram, have it laid out, and put the overlay on it."""
-    looks = _looks(diagram)
+def set_up(diagram: Diagram, about: Subject, engine: Engine) -> Stage:
+    """Measure a diagram and have it laid out."""
+    looks = _looks(diagram, about)
     home = diagram.home()
     order = [p.id for p in diagram.net.places]
     order += [home.get(t.id, t.id) for t in diagram.net.transitions]
@@ -128,10 +137,10 @@ def set_up(diagram: Diagram, on: Landed, engine: Engine) -> Stage:
             for line in diagram.lines
         ),
     )
-    return Stage(diagram, looks, numbers, align(graph, engine(graph)), on)
+    return Stage(diagram, looks, numbers, align(graph, engine(graph)), about.signs)
 
 
-def _looks(diagram: Diagram) -> dict[str, Look]:
+def _looks(diagram: Diagram, about: Subject) -> dict[str, Look]:
     """The size of everything, from what it has to hold."""
     wires: dict[str, list[int]] = {}
     for line in diagram.lines:
@@ -143,7 +152,8 @@ def _looks(diagram: Diagram) -> dict[str, Look]:
         if t.label is not None:
             # The two halves of a task have one label; what tells them apart is written below it.
             half = t.origin.role if t.origin and t.origin.pattern == "task" else "task"
-            looks[t.id] = task_look(t.label, "" if half == "task" else half)
+            note = about.notes.get(t.id, "" if half == "task" else half)
+            looks[t.id] = task_look(t.label, note, SIGN if t.id in about.signs else 0.0)
         elif t.id not in home:
             looks[t.id] = bar_look(max(wires.get(t.id, (0,))))
     for bank in diagram.banks:

@@ -36,6 +36,14 @@ COLOURS: dict[str, tuple[str, str]] = {
     "dead": ("#F3F4F6", "#1A1F27"),
     "dead-edge": ("#9AA3AF", "#5E6875"),
     "dead-ink": ("#646D7A", "#8C96A5"),
+    "chosen": ("#E2ECFB", "#14305A"),
+    "chosen-edge": ("#1F5FBF", "#7DB1FF"),
+    # the node's own colour mixed with red, and no more than 60 % of it: labels stay readable
+    "heat-1": ("#ECDDDB", "#373034"),
+    "heat-2": ("#EBC9C0", "#50363A"),
+    "heat-3": ("#EAB5A5", "#693B3B"),
+    "heat-4": ("#E8A08A", "#82413D"),
+    "heat-5": ("#E78C6F", "#9B473E"),
 }
 
 FONTS = (
@@ -66,6 +74,8 @@ _STATES: dict[str, tuple[str, str, float, tuple[float, ...]]] = {
     "-path": ("path", "path-edge", 2.0, ()),
     "-fault": ("fault", "fault-edge", 2.6, ()),
     "-dead": ("dead", "dead-edge", 1.4, (4.0, 3.0)),
+    "-chosen": ("chosen", "chosen-edge", 2.4, ()),
+    **{f"-heat{n}": (f"heat-{n}", "node-edge", 1.4, ()) for n in range(1, 6)},
 }
 
 
@@ -106,6 +116,11 @@ STYLES: dict[str, Style] = {
     "pill": Style("canvas", "arc", 1.0),
     "badge": Style("path-edge", "canvas", 1.5),
     "running": Style("canvas", "node-edge", 1.4),
+    "chip": Style("chosen-edge", "canvas", 1.0),
+    "gain": Style("enabled", "enabled-edge", 1.4),
+    "loss": Style("path", "path-edge", 1.4),
+    "sign": Style("canvas", "caption", 1.2),
+    "inner": Style(None, "node-edge", 0.8),
     "heading": Style("ink", size=14, weight=600),
     "weight": Style("ink", size=10.5, weight=600),
     "count": Style("ink", size=11, weight=700),
@@ -113,10 +128,12 @@ STYLES: dict[str, Style] = {
     "many": Style("ink", size=9, weight=700),
     "many-fault": Style("fault-edge", size=9, weight=700),
     "step": Style("canvas", size=10.5, weight=700),
+    "on-chip": Style("canvas", size=10.5, weight=700),
     "name": Style("caption", size=10.5, halo="canvas"),
     "name-fault": Style("fault-edge", size=10.5, weight=600, halo="canvas"),
     "name-dead": Style("dead-ink", size=10.5, halo="canvas"),
     "note": Style("caption", size=9.5),
+    "legend": Style("caption", size=10.5),
     "guard": Style("caption", size=10.5, italic=True, halo="canvas"),
 }
 

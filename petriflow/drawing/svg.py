@@ -9,6 +9,7 @@ knows no variables keeps the first.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from typing import Literal
 from xml.sax.saxutils import escape
@@ -16,6 +17,9 @@ from xml.sax.saxutils import escape
 from petriflow.drawing.scene import Circle, Group, Path, Rect, Scene, Shape, Text
 from petriflow.drawing.style import COLOURS, FONTS, STYLES, Style, Theme, colour
 from petriflow.drawing.text import clean, valid
+
+#: A page may shrink a picture this far: labels of 12 px are then 9 px high.
+SMALLEST = 0.75
 
 
 def svg(scene: Scene, theme: Literal["auto", "light", "dark"] = "auto") -> str:
@@ -26,6 +30,8 @@ def svg(scene: Scene, theme: Literal["auto", "light", "dark"] = "auto") -> str:
         theme: `auto` follows the page or the system, the others are fixed.
     """
     box = f"{scene.left} {scene.top} {scene.width} {scene.height}"
+    # Narrower than this, texts could not be read; the page scrolls instead.
+    least = math.floor(scene.width * SMALLEST)
     body = "".join(_group(group) for group in scene.groups if group.shapes)
     prefix = "pf" + hashlib.sha256(f"{theme}{box}{scene.title}{body}".encode()).hexdigest()[:10]
     used = {shape.style for group in scene.groups for shape in group.shapes} | {"canvas"}
@@ -33,7 +39,8 @@ def svg(scene: Scene, theme: Literal["auto", "light", "dark"] = "auto") -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{prefix}" viewBox="{box}" '
         f'width="{scene.width}" height="{scene.height}" role="img" '
-        f'aria-labelledby="{prefix}-t {prefix}-d" style="max-width:100%;height:auto">'
+        f'aria-labelledby="{prefix}-t {prefix}-d" '
+        f'style="max-width:100%;min-width:{least}px;height:auto">'
         f'<title id="{prefix}-t">{escape(scene.title)}</title>'
         f'<desc id="{prefix}-d">{escape(scene.summary)}</desc>'
         f"<style>{''.join(_css(prefix, used, theme))}</style>{ground}{body}</svg>\n"

@@ -10,7 +10,17 @@ from petriflow.drawing import lines as draw
 from petriflow.drawing.diagram import Bank, Line, Region
 from petriflow.drawing.labels import Obstacles, beside, segments, settle, upon
 from petriflow.drawing.scene import Circle, Group, Path, Point, Rect, Shape
-from petriflow.drawing.shapes import INSET, MANY, RADIUS, bar_shapes, name_lines, text_line
+from petriflow.drawing.shapes import (
+    INSET,
+    MANY,
+    RADIUS,
+    bar_shapes,
+    name_lines,
+    number,
+    pill_shapes,
+    sign_shapes,
+    text_line,
+)
 from petriflow.drawing.stage import GUARD, Area, Stage, guard, pill_width
 from petriflow.drawing.style import STYLES
 from petriflow.drawing.text import clean, width
@@ -161,24 +171,47 @@ def _middle(area: Area) -> Point:
 
 
 def _areas(stage: Stage, region: Region) -> dict[frozenset[str], Area]:
-    """The boxes of a region: one, or one for each connected part or even node, whatever is the
-    fewest that hold nothing but the region.
-    """
-    todo, found = [region.nodes], {}
-    while todo:
-        nodes = todo.pop()
-        area = _around(stage, nodes)
-        strangers = (
-            id for id in stage.numbers if id not in region.nodes and _meet(area, stage.area(id))
-        )
-        parts = list(_connected(stage, nodes)) if len(nodes) > 1 and any(strangers) else []
-        if not parts:
-            found[nodes] = area
-        elif len(parts) > 1:
-            todo += parts
+    """The boxes of a region, few and large, none of which holds anything but the region."""
+    strangers = [stage.area(id) for id in stage.numbers if id not in region.nodes]
+    whole = _around(stage, region.nodes)
+    if not any(_meet(whole, other) for other in strangers):
+        return {region.nodes: whole}
+    todo = list(_connected(stage, region.nodes))
+    alone: list[frozenset[str]] = []
+    for part in todo:
+        if any(_meet(_around(stage, part), other) for other in strangers):
+            alone += [frozenset([id]) for id in part]
         else:
-            todo += [frozenset([id]) for id in sorted(nodes)]
-    return found
+            alone.append(part)
+    return {nodes: _around(stage, nodes) for nodes in _joined(stage, alone, strangers)}
+
+
+def _joined(
+    stage: Stage, parts: list[frozenset[str]], strangers: Sequence[Area]
+) -> list[frozenset[str]]:
+    """Neighbours put together, from left to right, as long as no stranger comes in between."""
+    boxes = {part: _around(stage, part) for part in parts}
+    todo = sorted(parts, key=lambda part: (boxes[part][0], boxes[part][1]))
+    again = True
+    while again:
+        again, kept = False, list[frozenset[str]]()
+        for part in todo:
+            for n in range(len(kept) - 1, -1, -1):
+                both = _hull(boxes[kept[n]], boxes[part])
+                if not any(_meet(both, other) for other in strangers):
+                    union = kept.pop(n) | part
+                    boxes[union] = both
+                    kept.append(union)
+                    again = True
+                    break
+            else:
+                kept.append(part)
+        todo = kept
+    return todo
+
+
+def _hull(a: Area, b: Area) -> Area:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 def _around(stage: Stage, nodes: frozenset[str]) -> Area:
@@ -248,6 +281,26 @@ def label_groups(stage: Stage) -> Iterator[Group]:
         x, y = stage.top(id)[0], stage.area(id)[1]
         text_shape = text_line(x, y - 10, caption, "guard", GUARD)
         yield Group("mark", (text_shape,), title=clean(caption))
+    yield from _pills(stage, obstacles)
+
+
+def _pills(stage: Stage, obstacles: Obstacles) -> Iterator[Group]:
+    """Signs under bars, and the numbers of heat and the notes at nodes."""
+    for id, sign in stage.signs.items():
+        if stage.net.transition(id).silent and id not in stage.home:
+            x, bottom = stage.at(id)[0], stage.area(id)[3]
+            shapes = sign_shapes(sign, x, bottom + 9)
+            obstacles.add((x - 7, bottom + 2, x + 7, bottom + 16), 60.0)
+            yield Group("mark", tuple(shapes))
+    told = {id: number(n) for id, n in stage.on.heat.items()} | dict(stage.on.notes)
+    for id, text in told.items():
+        left, top, right, bottom = stage.area(id)
+        if id in stage.home:
+            left = right = stage.columns[id]
+        wide = pill_width(text)
+        corners = ((right - 4, top - 3), (left + 4, top - 3), (right - 4, bottom + 3))
+        at = settle(corners, wide, 4.0, obstacles) or corners[0]
+        yield Group("mark", tuple(pill_shapes(*at, text)))
 
 
 def _names(stage: Stage, obstacles: Obstacles) -> Iterator[Group]:

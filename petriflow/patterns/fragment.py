@@ -275,7 +275,7 @@ class Fragment:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from petriflow.drawing import draw
 
-        return draw(self.net)._repr_mimebundle_(include, exclude)
+        return draw(self)._repr_mimebundle_(include, exclude)
 
 
 def check_name(name: str) -> str:

@@ -365,9 +365,7 @@ class Workflow:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from petriflow.drawing import draw
 
-        return draw(self.net, captions=self.captions, title=self.name)._repr_mimebundle_(
-            include, exclude
-        )
+        return draw(self)._repr_mimebundle_(include, exclude)
 
     def __repr__(self) -> str:
         return f"<Workflow {self.name!r}: {len(self.tasks)} tasks>"
