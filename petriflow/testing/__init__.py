@@ -39,6 +39,9 @@ later, and fails for good.
 >>> story.status, story.error, story.time
 ('failed', "task 'order/parallel-1/pay': card declined", 3600.0)
 
+A task with `on_failure="incident"` waits for a person then: `Retry`, `Skip` or `GiveUp`. What
+undoes a task when its case is given up is a body like others, by its own name or as `pay.undo`.
+
 **Every order.** What a person did not think of is found by trying all orders in which bodies can
 end, events arrive and timers ring. Write `, run` behind the assertion: pytest then shows the steps
 of the order that fails, and `run_story(order, *run.steps, fakes=…)` does the same again.
@@ -75,10 +78,12 @@ from petriflow.testing.steps import (
     Complete,
     Expect,
     Fail,
+    GiveUp,
     Resume,
     Retry,
     Ring,
     Signal,
+    Skip,
     Suspend,
 )
 from petriflow.testing.story import Story, run_story
@@ -90,10 +95,12 @@ __all__ = [
     "Complete",
     "Expect",
     "Fail",
+    "GiveUp",
     "Resume",
     "Retry",
     "Ring",
     "Signal",
+    "Skip",
     "Story",
     "Suspend",
     "VirtualClock",

@@ -12,6 +12,7 @@ from petriflow.patterns.fragment import Binding, as_fragment
 from petriflow.patterns.names import meant, suggestion
 from petriflow.patterns.parts import rerooting
 from petriflow.workflow import Task, TaskContext, Workflow
+from petriflow.workflow.task import as_task
 
 #: What a body is replaced by: the updates that it returns, or a function of the `TaskContext`.
 Fake = Mapping[str, Any] | Callable[[TaskContext], Any] | None
@@ -60,6 +61,10 @@ def faked(workflow: Workflow, fakes: Mapping[str, Fake]) -> Workflow:
         if rename(id) in found:
             task, fake = workflow.tasks[rename(id)], found[rename(id)]
             tasks[id] = replace(task, body=_Body(fake, task), calls=None, executor=None)
+        if (undo := f"{rename(id)}.undo") in found:
+            task, back = as_task(tasks[id]), workflow.undos[undo]
+            body_of = _Body(found[undo], back)
+            tasks[id] = replace(task, compensate=replace(back, body=body_of, executor=None))
     return replace(workflow, body=replace(body, tasks=tasks, steps=()))
 
 
@@ -95,22 +100,24 @@ def by_task(workflow: Workflow, fakes: Mapping[str, Fake]) -> dict[str, Fake]:
         if not ids:
             raise DefinitionError(
                 f"workflow {workflow.name!r} has no task {name!r} to be faked; "
-                + suggestion(name, workflow.tasks)
+                + suggestion(name, workflow.bodies)
             )
         found |= dict.fromkeys(ids, fake)
     return found
 
 
 def uses(name: str, workflow: Workflow) -> list[str]:
-    """All tasks that a name stands for: `pay` for `order/pay`, `order/pay~2` and `order/a/pay`."""
-    exact = [name] if name in workflow.tasks else []
-    return exact or [id for id in workflow.tasks if called(name, [id], workflow)]
+    """All tasks that a name stands for: `pay` for `order/pay`, `order/pay~2` and `order/a/pay`; and
+    all that undo tasks, by their own names or as `pay.undo`.
+    """
+    exact = [name] if name in workflow.bodies else []
+    return exact or [id for id in workflow.bodies if called(name, [id], workflow)]
 
 
 def called(name: str, ids: Iterable[str], workflow: Workflow) -> list[str]:
     """The tasks among these that a name means; a workflow of one step has its id from itself."""
     ids = list(ids)
-    return meant(name, ids) or [id for id in ids if workflow.tasks[id].name == name]
+    return meant(name, ids) or [id for id in ids if workflow.bodies[id].name == name]
 
 
 def outcome(fake: Fake, case: TaskContext) -> Any:

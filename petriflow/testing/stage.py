@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from petriflow.execution import Case, run_blocking
 from petriflow.execution.events import (
+    CancelTask,
     Decide,
     Event,
     ScheduleTimer,
@@ -56,6 +57,11 @@ class Stage:
                         events += self._begin(firing, command)
                     case ScheduleTimer(timer, after):
                         self.due[timer] = self.time + after
+                    case CancelTask(firing) if firing in self.case.running:
+                        # a call, in a case that is given up: here the called case ends at once
+                        events.append(TaskFailed(firing, "cancelled with its caller", final=True))
+            for incident in self.case.incidents:
+                self.until.pop(incident, None)
             self.fired += tuple(self.case.fired)
             useful = useful and not (told is event and self.case.late)
         return useful
@@ -68,7 +74,7 @@ class Stage:
                 (self.due[waiting.timer], n, TimerFired(waiting.timer))
                 for n, waiting in enumerate(self.case.waiting.timers)
             ]
-            for firing in self.case.running:
+            for firing in self.case.at_work:
                 moments += [(at, len(moments), event) for at, event in self._limits(firing)]
             moments = [moment for moment in moments if moment[0] <= end]
             if not moments:
@@ -91,14 +97,20 @@ class Stage:
         command, schema = self.bodies[firing][0], self._workflow.schema
         view = schema.view(command.variables)
         context = TaskContext(
-            "story", firing, command.attempt, view, schema.mapping(view), command.instance
+            "story",
+            firing,
+            command.attempt,
+            view,
+            schema.mapping(view),
+            command.instance,
+            command.undoes,
         )
         try:
             result = outcome(self.fake(firing), context)
             if inspect.iscoroutine(result):
                 result = run_blocking(result)
         except (Exception, asyncio.CancelledError) as error:
-            task = self._workflow.tasks[command.task]
+            task = self._workflow.bodies[command.task]
             return failed(schema, command, say(error), final=_is_final(task, error))
         return completed(schema, command, result)
 
@@ -113,7 +125,7 @@ class Stage:
 
     def _begin(self, firing: str, command: StartTask) -> list[Event]:
         """Note when an attempt begins; where no time is left for it, the answer is how it ends."""
-        begins, deadline = self.time + command.delay, self._workflow.tasks[command.task].deadline
+        begins, deadline = self.time + command.delay, self._workflow.bodies[command.task].deadline
         self.bodies[firing] = command, begins
         if deadline and begins >= self.until.setdefault(firing, self.time + deadline):
             why = f"no attempt is left before its deadline of {deadline:g} s"
@@ -123,7 +135,7 @@ class Stage:
     def _limits(self, firing: str) -> list[tuple[float, Event]]:
         """When a running body has taken too long, and how it ends then."""
         command, begins = self.bodies[firing]
-        task, found = self._workflow.tasks[command.task], list[tuple[float, Event]]()
+        task, found = self._workflow.bodies[command.task], list[tuple[float, Event]]()
         if task.timeout and command.attempt == self.case.running[firing].attempt:
             error = TimeoutError(f"took longer than {task.timeout:g} s")
             late = TaskFailed(firing, str(error), final=_is_final(task, error))

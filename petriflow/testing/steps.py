@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from petriflow.execution.events import Status
+from petriflow.execution.mending import Take
 from petriflow.patterns.duration import Duration
 
 
@@ -74,9 +75,29 @@ class Choose(_Printed):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Retry(_Printed):
-    """A person has the choices at which the case waits tried again, with variables corrected."""
+    """A person has it tried again where the case waits for one, with variables corrected; at one
+    task or choice, or at all.
+    """
 
     updates: Mapping[str, Any] | None = None
+    at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Skip(_Printed):
+    """A person has a failed task count as completed, or takes a branch whatever the guards say."""
+
+    at: str
+    updates: Mapping[str, Any] | None = None
+    take: Take | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GiveUp(_Printed):
+    """A person gives the case up because of an incident: what can be undone is undone."""
+
+    at: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,7 +114,7 @@ class Resume(_Printed):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cancel(_Printed):
-    """A person gives the case up."""
+    """A person gives the case up: what can be undone is undone."""
 
     reason: str = ""
 
@@ -108,6 +129,7 @@ class Expect(_Printed):
         waits_for: the names of the events and timers that it waits for, all of them.
         variables: some of its variables.
         marking: all tokens, by place.
+        incidents: the names of the tasks and choices where it waits for a person, all of them.
     """
 
     status: Status | None = None
@@ -115,8 +137,21 @@ class Expect(_Printed):
     waits_for: Collection[str] | None = None
     variables: Mapping[str, Any] | None = None
     marking: Mapping[str, int] | None = None
+    incidents: Collection[str] | None = None
 
 
 Step = (
-    Complete | Fail | Signal | Advance | Ring | Choose | Retry | Suspend | Resume | Cancel | Expect
+    Complete
+    | Fail
+    | Signal
+    | Advance
+    | Ring
+    | Choose
+    | Retry
+    | Skip
+    | GiveUp
+    | Suspend
+    | Resume
+    | Cancel
+    | Expect
 )

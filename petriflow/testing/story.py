@@ -13,14 +13,17 @@ from petriflow.execution.events import (
     Decided,
     Event,
     EventReceived,
+    IncidentFailed,
     IncidentResolved,
     Resumed,
     Status,
     Suspended,
     TaskCompleted,
     TaskFailed,
+    TaskSkipped,
     TimerFired,
 )
+from petriflow.execution.mending import Take, named, taken
 from petriflow.net import Marking
 from petriflow.net.errors import PetriflowError, StoryError
 from petriflow.patterns.duration import seconds
@@ -35,10 +38,12 @@ from petriflow.testing.steps import (
     Complete,
     Expect,
     Fail,
+    GiveUp,
     Resume,
     Retry,
     Ring,
     Signal,
+    Skip,
     Step,
     Suspend,
 )
@@ -123,12 +128,19 @@ class Story:
     @property
     def error(self) -> str | None:
         """Why the case ended as it did, or waits for a person."""
-        return self._case.error or "; ".join(self.incidents.values()) or None
+        error = self._case.error or "; ".join(self.incidents.values()) or None
+        if error is None and self._case.ending is not None:
+            error = f"being given up: {self._case.ending.error or 'undoing'}"
+        return error
 
     @property
     def incidents(self) -> dict[str, str]:
-        """Why the case waits for a person, by the choice at which it waits."""
-        return {path: incident.error for path, incident in self._case.incidents.items()}
+        """Why the case waits for a person, by the choice or the name of the task."""
+        case = self._case
+        return {
+            self._name_of(name) if name in case.running else name: incident.error
+            for name, incident in case.incidents.items()
+        }
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -143,7 +155,7 @@ class Story:
     @property
     def running(self) -> tuple[str, ...]:
         """The tasks whose bodies run, by names that `Complete` and `Fail` understand."""
-        return tuple(map(self._name_of, self._case.running))
+        return tuple(map(self._name_of, self._case.at_work))
 
     @property
     def timers(self) -> tuple[str, ...]:
@@ -199,8 +211,13 @@ class Story:
                     self._ring(timer)
                 case Choose(choice, takes):
                     self._choose(choice, takes)
-                case Retry(updates):
-                    self._retry(updates or {})
+                case Retry(updates, at):
+                    self._retry(updates or {}, at)
+                case Skip(at, updates, take):
+                    self._skip(at, updates or {}, take)
+                case GiveUp(at, reason):
+                    self._open()
+                    self._stage.tell(IncidentFailed(self._incident(at), reason))
                 case Suspend(reason):
                     self._halt(Suspended(reason), "only a running case is suspended")
                 case Resume():
@@ -289,15 +306,42 @@ class Story:
             )
         self._stage.tell(Decided(path, self._case.deciding[path], ways[takes]))
 
-    def _retry(self, updates: Mapping[str, Any]) -> None:
+    def _retry(self, updates: Mapping[str, Any], at: str | None) -> None:
+        self._open()
         if not self._case.incidents:
-            raise self._wrong("the case waits at no choice for a person")
+            raise self._wrong("the case waits for no person")
+        checked = self._checked(updates)
+        for name in [*self._case.incidents] if at is None else [self._incident(at)]:
+            self._stage.tell(IncidentResolved(name, checked))
+
+    def _skip(self, at: str, updates: Mapping[str, Any], take: Take | None) -> None:
+        self._open()
+        name, checked = self._incident(at), self._checked(updates)
+        if name in self._case.running:
+            self._stage.tell(TaskSkipped(name, checked))
+            return
         try:
-            checked = self.workflow.schema.updates(self._case.variables, updates)
+            takes = taken(self._case.program, name, take)
         except PetriflowError as error:
             raise self._wrong(str(error)) from error
-        for path in list(self._case.incidents):
-            self._stage.tell(IncidentResolved(path, checked))
+        if not self._stage.tell(IncidentResolved(name, checked, takes)):
+            raise self._wrong("the case is suspended; resume it, then skip")
+
+    def _incident(self, name: str) -> str:
+        """The incident of this name, `pay#3` for one firing of several."""
+        exact = [key for key in self._case.incidents if key in self._case.running]
+        try:
+            return next((key for key in exact if self._name_of(key) == name), "") or named(
+                self._case, name
+            )
+        except PetriflowError as error:
+            raise self._wrong(str(error)) from error
+
+    def _checked(self, updates: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return self.workflow.schema.updates(self._case.variables, updates)
+        except PetriflowError as error:
+            raise self._wrong(str(error)) from error
 
     def _halt(self, event: Event, otherwise: str) -> None:
         if not self._stage.tell(event):
@@ -315,6 +359,7 @@ class Story:
 
         compare("status", expected.status, self.status)
         compare("running", names(expected.running), sorted(self.running))
+        compare("incidents", names(expected.incidents), sorted(self.incidents))
         compare("waits_for", names(expected.waits_for), sorted((*self.events, *self.timers)))
         for name, value in (expected.variables or {}).items():
             if name not in self.variables:
@@ -331,7 +376,7 @@ class Story:
     def _firing(self, name: str) -> str:
         """The running firing of this name."""
         self._open()
-        running = self._case.running
+        running = {firing: self._case.running[firing] for firing in self._case.at_work}
         stem, _, number = name.partition("#")
         tasks = called(stem, {r.task for r in running.values()}, self.workflow)
         found = [
@@ -344,16 +389,16 @@ class Story:
         if found:
             names = listed(map(self._name_of, found))
             raise self._wrong(f"several are {name!r}: {names}; name one of them")
-        if not called(stem, self.workflow.tasks, self.workflow):
+        if not called(stem, self.workflow.bodies, self.workflow):
             raise self._wrong(
-                f"there is no task {name!r}; " + suggestion(stem, self.workflow.tasks)
+                f"there is no task {name!r}; " + suggestion(stem, self.workflow.bodies)
             )
         raise self._wrong(f"{name!r} is not running; {self._waits()}")
 
     def _name_of(self, firing: str) -> str:
         task = self._case.running[firing].task
         alone = sum(r.task == task for r in self._case.running.values()) == 1
-        name = short(task, self.workflow.tasks)
+        name = short(task, self.workflow.bodies)
         return name if alone else f"{name}#{firing.rpartition('/')[2]}"
 
     def _timers(self) -> dict[str, str]:

@@ -101,7 +101,7 @@ async def test_a_fake_may_be_asynchronous_and_see_the_attempt() -> None:
         ([Signal("paid")], "does not wait for 'paid'"),
         ([Ring("week")], "'week' is no timer that is waited for"),
         ([Choose("choice", ("a",))], "'choice' does not wait for an answer"),
-        ([Retry()], "the case waits at no choice for a person"),
+        ([Retry()], "the case waits for no person"),
         ([Complete("pick", {"x": object()})], "cannot be stored as JSON"),
         ([Cancel("enough"), Complete("pick")], r"the case has ended: cancelled \(enough\)"),
         ([Expect(status="completed")], "status: expected 'completed', and it is 'running'"),
