@@ -13,6 +13,7 @@ from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock, working
 from petriflow.execution.events import Command, Event
 from petriflow.execution.handle import CaseHandle, Outcome
+from petriflow.execution.notify import Notifier
 from petriflow.execution.observer import Observers
 from petriflow.execution.store import Batch, Record, Store, StoredCase
 from petriflow.execution.timers import Timers
@@ -64,6 +65,9 @@ class Core:
     _telling: set[tuple[str, str]]
     #: the orders of others that are just now carried out
     _carrying: dict[str, asyncio.Task[None]]
+    #: who tells other engines to look, and who is just now waiting for the answer to an order
+    _notifier: Notifier
+    _answered: dict[str, asyncio.Event]
 
     def check(self) -> None:
         """Raise the error that stopped the engine, if one did."""
@@ -177,6 +181,12 @@ class Core:
     def _settle(self, id: str) -> None:
         """Put a case away that was reached for, if nothing has come of it."""
         raise NotImplementedError
+
+    def _hint(self, topic: str) -> None:
+        """Have other engines look at once at what was committed: `order ID`, `answer ID` (to an
+        order), `case ID`. It may be lost: their loops look all the same.
+        """
+        self._notifier.hint(topic)
 
     async def _work_off(self) -> None:
         """Carry out the orders of others that are this engine's to carry out."""

@@ -30,6 +30,7 @@ from petriflow.execution.executors import Executor, Processes
 from petriflow.execution.executors.job import check
 from petriflow.execution.gate import admit, with_called
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.hints import Hints
 from petriflow.execution.leases import Leases
 from petriflow.execution.mending import Mending
 from petriflow.execution.observer import Observer, Observers
@@ -47,7 +48,7 @@ from petriflow.workflow import Workflow
 T = TypeVar("T")
 
 
-class Engine(Starting, Turns, Desk, Mending, Leases):
+class Engine(Starting, Turns, Desk, Mending, Leases, Hints):
     """Runs proven workflows and keeps their cases.
 
     Args:
@@ -113,6 +114,7 @@ class Engine(Starting, Turns, Desk, Mending, Leases):
         self._watched: dict[str, CaseHandle] = {}
         self._reaching: dict[str, asyncio.Task[None]] = {}
         self._carrying: dict[str, asyncio.Task[None]] = {}
+        self._answered: dict[str, asyncio.Event] = {}
         self._damaged: dict[str, StoreError] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._telling: set[tuple[str, str]] = set()
@@ -147,6 +149,7 @@ class Engine(Starting, Turns, Desk, Mending, Leases):
         self._batch = Batch()
         self._timers = Timers(self._clock, self._ring, self._first_timers)
         self._having = asyncio.Lock()
+        self._notifier = self._store.notifier()
         self._commands: list[tuple[CaseHandle, Command]] = []
         self._dirty: dict[str, CaseHandle] = {}
         self._work = asyncio.Event()
@@ -165,6 +168,7 @@ class Engine(Starting, Turns, Desk, Mending, Leases):
         self._observers.counted(await self._in_writer(self._store.counts))
         self._ringing = asyncio.create_task(self._timers.go())
         self._leases = asyncio.create_task(self._keep_leases())
+        self._looking = self._listen()
         self._flusher = asyncio.create_task(self._flush_forever())
         self._flusher.add_done_callback(self._flusher_ended)
         return self
@@ -177,7 +181,7 @@ class Engine(Starting, Turns, Desk, Mending, Leases):
     ) -> None:
         # From here on nothing new is begun; what has happened until the end is still stored.
         self._stopping = True
-        loops = self._leases, self._ringing
+        loops = self._leases, self._ringing, self._looking
         for loop in loops:
             loop.cancel()
         try:
@@ -188,6 +192,7 @@ class Engine(Starting, Turns, Desk, Mending, Leases):
         finally:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
+            await self._notifier.close()
             for handle in self._handles.values():
                 self._observers.left(handle)
             self._observers.stopped()

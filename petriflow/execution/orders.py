@@ -75,16 +75,23 @@ class Orders(Core):
         """Leave an order to the engine that has the case, or carry it out when that is gone."""
         order = Order(secrets.token_hex(16), id, kind, data, self._clock.now())
         await self._in_writer(self._store.order, order)
+        answered = self._answered[order.id] = asyncio.Event()
+        self._hint(f"order {order.id}")
         pause = QUICK
-        while True:
-            self._check_open()
-            if answer := await self._in_writer(self._store.answer, order.id):
-                return _read(answer)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, SLOW)
-            with suppress(UnknownCase):  # ended meanwhile: then the order is answered so
-                await self._reach(id)
-            await self._work_off()
+        try:
+            while True:
+                self._check_open()
+                if answer := await self._in_writer(self._store.answer, order.id):
+                    return _read(answer)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(answered.wait(), pause)
+                answered.clear()
+                pause = min(2 * pause, SLOW)
+                with suppress(UnknownCase):  # ended meanwhile: then the order is answered so
+                    await self._reach(id)
+                await self._work_off()
+        finally:
+            del self._answered[order.id]
 
     async def _work_off(self) -> None:
         for order in await self._in_writer(self._store.open_orders, list(self._workflows)):

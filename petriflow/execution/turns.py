@@ -45,13 +45,13 @@ class Turns(Orders):
         if handle.away:
             raise Away(f"case {handle.id!r} is not this engine's now")
         case = handle._case
-        if order := CARRYING.get():
-            self.note_answer(order, {"result": None})
-        events, ended = [event], False
+        first, events, ended = event, [event], False
         while events:
             event = events.pop(0)
             before, open = dict(case.incidents), not case.finished
             commands = case.apply(event)
+            if (order := CARRYING.get()) and order.case_id == handle.id and event is first:
+                self.note_answer(order, {"result": not case.late})
             ended |= open and case.finished
             self._batch.records.append(
                 Record(
@@ -185,8 +185,12 @@ class Turns(Orders):
             if handle.id in self._dirty or handle.refused:
                 continue
             handle.tell()
-            if not handle.active and handle.id in self._handles:
-                self._put_away(handle)
+            if not handle.active:
+                self._hint(f"case {handle.id}")
+                if handle.id in self._handles:
+                    self._put_away(handle)
+        for order in batch.answers:
+            self._hint(f"answer {order}")
 
     def _flusher_ended(self, flusher: asyncio.Task[None]) -> None:
         """However it ended: nobody is left waiting for a commit that will never be."""

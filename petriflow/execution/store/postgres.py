@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import QueuePool
 
+from petriflow.execution.notify import Notifier, Postgres
 from petriflow.execution.store import schema
 from petriflow.execution.store.ownership import LEASE, Ownership, among, without
 from petriflow.execution.store.sql import OPEN, SqlStore, cases, compiled, encode
@@ -66,6 +67,11 @@ class PostgresStore(SqlStore):
         with suppress(StoreError), self._transaction() as connection:
             self._mine.leave(connection)
         super().close()
+
+    def notifier(self) -> Notifier:
+        _, arguments = self._engine.dialect.create_connect_args(self._engine.url)
+        names = {"connect_timeout": PATIENCE, "application_name": "petriflow hints"}
+        return Postgres(self._name, {**arguments, **names})
 
     @property
     def lease(self) -> float | None:

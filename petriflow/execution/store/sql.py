@@ -11,6 +11,7 @@ from typing import Any
 import orjson  # a case's state is written at every commit; four times as fast as json
 import sqlalchemy as sa
 
+from petriflow.execution.notify import Notifier, Silent
 from petriflow.execution.store import schema
 from petriflow.execution.store.listing import (
     OpenIncident,
@@ -52,6 +53,9 @@ class SqlStore:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def notifier(self) -> Notifier:
+        return Silent()
 
     def define(self, hash: str, name: str, document: Data, now: float) -> None:
         row = {"hash": hash, "name": name, "document": document, "created_at": now}

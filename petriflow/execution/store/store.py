@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from petriflow.execution.notify import Notifier
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.workflow.variables import Data
 
@@ -100,6 +101,10 @@ class Batch:
 
 class Store(Protocol):
     """What an engine needs of a database."""
+
+    def notifier(self) -> Notifier:
+        """Who tells the engines that share the store that there is something to look at."""
+        ...
 
     def close(self) -> None:
         """Give everything back."""

@@ -1,0 +1,59 @@
+"""Hints: what an engine does when another says that there is something to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from petriflow.execution.core import Core
+from petriflow.execution.notify import ALL
+from petriflow.net.errors import StoreError
+
+log = logging.getLogger("petriflow")
+
+
+class Hints(Core):
+    """The side of `Engine` that looks at once at what others have changed.
+
+    All of it is looked at by the engine's loops as well, only later.
+    """
+
+    def _listen(self) -> asyncio.Task[None]:
+        """Hear hints from now on; the answer is the task that looks."""
+        heard: dict[str, set[str]] = {}
+        come = asyncio.Event()
+
+        def note(topic: str) -> None:
+            kind, _, what = topic.partition(" ")
+            heard.setdefault(kind, set()).add(what)
+            come.set()
+
+        self._notifier.open(note)
+        return asyncio.create_task(self._look_for_ever(heard, come))
+
+    async def _look_for_ever(self, heard: dict[str, set[str]], come: asyncio.Event) -> None:
+        while True:
+            await come.wait()
+            come.clear()
+            topics = dict(heard)
+            heard.clear()
+            try:
+                await self._look_at(topics)
+            except StoreError as error:  # a commit that needs the store will tell; else it passes
+                log.warning("what others had changed was not looked at: %s", error)
+            except Exception:  # the loops look all the same
+                log.exception("what others had changed was not looked at")
+
+    async def _look_at(self, topics: dict[str, set[str]]) -> None:
+        """Look at what others have changed, by its kind: which of it, or all."""
+        everything = ALL in topics
+        answers = topics.get("answer", set())
+        for order, answered in self._answered.items():
+            if everything or order in answers or ALL in answers:
+                answered.set()
+        cases = topics.get("case", set())
+        everyone = everything or ALL in cases
+        if watched := [h for id, h in self._watched.items() if everyone or id in cases]:
+            await self._refresh(watched)
+        if everything or "order" in topics:
+            await self._work_off()
