@@ -83,7 +83,7 @@ def _one(
     found: Audit,
     allowed: Allowed,
 ) -> tuple[dict[str, Task], list[str]]:
-    """Check one case; the answer is the firings of tasks that it began, and those that completed."""
+    """Check one case; the answer is the firings of tasks that began, and of those completed."""
     if [e["seq"] for e in history] != list(range(1, row["version"] + 1)):
         found.lost.append(f"{id}: its events have gaps")
         return {}, []

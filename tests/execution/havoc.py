@@ -116,7 +116,7 @@ def pause_past_the_lease(
         for _ in range(together):
             engines.launch()
         while pauses < most:
-            engines.wait_for(chance.randrange(1, 40))
+            engines.wait_for(chance.randrange(1, 30))
             if any(child.poll() is not None for child in engines.children):
                 break
             # All but one: the longest stop is that of whoever is stopped first.

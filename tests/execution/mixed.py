@@ -13,10 +13,10 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -37,6 +37,7 @@ from petriflow.patterns import (
     when,
 )
 
+T = TypeVar("T")
 #: How many cases are begun together.
 TOGETHER = 10
 _log: int | None = None
@@ -155,14 +156,29 @@ def allowed(workflow: str, variables: Mapping[str, Any]) -> set[str]:
 
 
 async def begin(engine: Engine, number: int) -> None:
-    """Begin the cases that are not there yet, each under its number; the last may be half there."""
-    begun = 0
-    while begun < number:
-        with elsewhere(engine):
-            begun = len(await engine.list(limit=None))
-            for n in range(max(0, begun - 2 * TOGETHER), number, TOGETHER):
-                few = range(n, min(n + TOGETHER, number))
-                await asyncio.gather(*(begin_one(engine, n) for n in few))
+    """Begin the cases that are not there yet, each under its number, in their order."""
+    begun = len(await patiently(engine, lambda: engine.list(limit=None)))
+    for n in range(max(0, begun - 2 * TOGETHER), number, TOGETHER):
+        few = range(n, min(n + TOGETHER, number))
+        await asyncio.gather(*(begin_one(engine, n) for n in few))
+
+
+async def begin_one(engine: Engine, n: int) -> None:
+    variables = {"n": n, "turns": 0, "seen": [], "found": -1}
+    if n % 3 == 2:
+        variables["found"] = []
+    with suppress(UnknownCase):  # another engine was quicker
+        await patiently(engine, lambda: engine.start(flows[n % 3], variables, key=f"{n}"))
+
+
+async def patiently(engine: Engine, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until the store answers, or the engine has failed."""
+    while True:
+        try:
+            return await ask()
+        except StoreError:
+            engine.check()
+        await asyncio.sleep(0.05)
 
 
 @contextmanager
@@ -172,14 +188,6 @@ def elsewhere(engine: Engine) -> Iterator[None]:
         yield
     except (UnknownCase, StoreError):
         engine.check()  # unless the engine itself has failed
-
-
-async def begin_one(engine: Engine, n: int) -> None:
-    variables = {"n": n, "turns": 0, "seen": [], "found": -1}
-    if n % 3 == 2:
-        variables["found"] = []
-    with elsewhere(engine):
-        await engine.start(flows[n % 3], variables, key=f"{n}")
 
 
 async def world(engine: Engine, chance: random.Random) -> None:
