@@ -129,8 +129,8 @@ class Desk(Orders):
                 return False
             self._telling.add((handle.id, key))
         try:
-            self._batch.inbox += [(handle.id, key, event, self._clock.now())] if key else []
-            return await self._apply(handle, EventReceived(event, checked))
+            told = (handle.id, key, event, self._clock.now()) if key else None
+            return await self._apply(handle, EventReceived(event, checked), told)
         finally:
             self._telling.discard((handle.id, key or ""))
 

@@ -57,14 +57,20 @@ class Orders(Core):
             finally:
                 self._settle(id)
 
-    async def _apply(self, handle: CaseHandle, event: Event) -> bool:
+    async def _apply(
+        self, handle: CaseHandle, event: Event, told: tuple[str, str, str, float] | None = None
+    ) -> bool:
         """Apply an event, as an order's effect; the answer is whether it was of use.
+
+        `told` is the row of the inbox that goes with it, for an event with a key.
 
         Raises:
             Away: another engine has the case, and nothing has happened.
         """
         case = handle._case
-        self.turn(handle, event)
+        self.turn(handle, event)  # nothing is noted of an event that the case did not get
+        if told is not None:
+            self._batch.inbox.append(told)
         useful = not case.late
         await self.committed()
         if handle.refused or handle._case is not case:
