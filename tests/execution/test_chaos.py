@@ -22,7 +22,7 @@ from petriflow.net.errors import StoreError
 
 from . import mixed
 from .audit import Audit, audit
-from .conftest import Cluster
+from .cluster import Cluster
 from .havoc import Engines, kill_again_and_again, pause_past_the_lease, restart_under_load
 from .test_postgres import rows
 

@@ -27,7 +27,7 @@ from petriflow.net.errors import StoreError
 from petriflow.patterns import event, parallel, sequence
 
 from . import kept
-from .conftest import Cluster
+from .cluster import Cluster
 from .test_engine import JumpingClock, step
 from .test_store import event as record
 from .test_store import state
