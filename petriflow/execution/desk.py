@@ -122,17 +122,18 @@ class Desk(Orders):
                 f"workflow {handle.workflow.name!r} does not wait for {event!r}; it knows {names}"
             )
         checked = handle.workflow.schema.updates(handle._case.variables, payload)
-        if key is not None:
-            if (handle.id, key) in self._telling or await self._in_writer(
-                self._store.told, handle.id, key
-            ):
-                return False
-            self._telling.add((handle.id, key))
+        if key is None:
+            return await self._apply(handle, EventReceived(event, checked))
+        if (handle.id, key) in self._telling:
+            return False
+        self._telling.add((handle.id, key))  # before the store is asked, lest two ask at once
         try:
-            told = (handle.id, key, event, self._clock.now()) if key else None
+            if await self._in_writer(self._store.told, handle.id, key):
+                return False
+            told = handle.id, key, event, self._clock.now()
             return await self._apply(handle, EventReceived(event, checked), told)
         finally:
-            self._telling.discard((handle.id, key or ""))
+            self._telling.discard((handle.id, key))
 
     async def suspend(self, case: CaseHandle | str, reason: str = "") -> bool:
         """Hold a case: bodies that run may finish and events are received, but nothing new starts.

@@ -118,6 +118,18 @@ async def test_timers_and_kept_events_survive_a_restart(tmp_path: Path) -> None:
         assert (await case.wait()).variables == {"y": 1, "z": 1}
 
 
+@pytest.mark.promise("STORE-8")
+async def test_an_event_told_twice_at_once_under_one_key_happens_once(store: str) -> None:
+    flow = Workflow("w", sequence(event("go"), step("a"), event("go"), step("b")))
+    async with Engine(store, workflows=[flow]) as engine:
+        case = await engine.start(flow)
+        told = [engine.signal(case.id, "go", {"n": n}, key="k") for n in range(3)]
+        assert sorted(await asyncio.gather(*told)) == [False, False, True]
+        assert [r.kind for r in await engine.history(case.id)].count("EventReceived") == 1
+        assert await engine.signal(case, "go", key="another")
+        assert (await case.wait()).completed
+
+
 async def test_an_event_that_the_workflow_does_not_know_or_that_does_not_fit_is_refused() -> None:
     flow = Workflow("w", sequence(event("x"), step("a")))
     async with engine(flow) as running:
