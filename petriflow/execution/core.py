@@ -15,6 +15,7 @@ from petriflow.execution.events import Command, Event
 from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.notify import Notifier
 from petriflow.execution.observer import Observers
+from petriflow.execution.redis import RedisLink
 from petriflow.execution.store import Batch, Record, Store, StoredCase
 from petriflow.execution.timers import Timers
 from petriflow.net.errors import PetriflowError, StoreError
@@ -67,6 +68,7 @@ class Core:
     _carrying: dict[str, asyncio.Task[None]]
     #: who tells other engines to look, and who is just now waiting for the answer to an order
     _notifier: Notifier
+    _cache: RedisLink | None
     _answered: dict[str, asyncio.Event]
 
     def check(self) -> None:

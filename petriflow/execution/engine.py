@@ -34,6 +34,7 @@ from petriflow.execution.hints import Hints
 from petriflow.execution.leases import Leases
 from petriflow.execution.mending import Mending
 from petriflow.execution.observer import Observer, Observers
+from petriflow.execution.redis import Redis, RedisLink
 from petriflow.execution.starting import Starting
 from petriflow.execution.store import Batch, Record, Store, open_store
 from petriflow.execution.timers import Timers
@@ -60,6 +61,8 @@ class Engine(Starting, Turns, Desk, Mending, Leases, Hints):
         observers: told of cases and tasks, such as `Metrics`, `Traces` and `Logs`.
         executors: who runs the bodies of the tasks that name an executor, beside "process".
         limit: how many bodies may work at once; the cases take turns.
+        redis: a Redis by its URL, for hints to other engines and for summaries of cases that are
+            asked for often; nothing depends on it.
         clock: the time; tests give one that jumps.
 
     Use it as `async with Engine(…) as engine`. Entering continues every open case of the store;
@@ -91,6 +94,7 @@ class Engine(Starting, Turns, Desk, Mending, Leases, Hints):
         observers: Sequence[Observer] = (),
         executors: Mapping[str, Executor] | None = None,
         limit: int | None = None,
+        redis: Redis | str | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._url = store
@@ -109,6 +113,7 @@ class Engine(Starting, Turns, Desk, Mending, Leases, Hints):
         if limit is not None and (type(limit) is not int or limit < 1):
             raise DefinitionError(f"an engine's limit={limit!r}; use 1, 2, 3, …")
         self._limit = limit
+        self._redis = Redis(redis) if isinstance(redis, str) else redis
         self._handles: dict[str, CaseHandle] = {}
         self._known: WeakValueDictionary[str, CaseHandle] = WeakValueDictionary()
         self._watched: dict[str, CaseHandle] = {}
@@ -149,13 +154,17 @@ class Engine(Starting, Turns, Desk, Mending, Leases, Hints):
         self._batch = Batch()
         self._timers = Timers(self._clock, self._ring, self._first_timers)
         self._having = asyncio.Lock()
-        self._notifier = self._store.notifier()
+        self._cache: RedisLink | None = None
         self._commands: list[tuple[CaseHandle, Command]] = []
         self._dirty: dict[str, CaseHandle] = {}
         self._work = asyncio.Event()
         self._commits: list[asyncio.Future[None]] = []
         self._error = None
         try:
+            if self._redis is not None:
+                identity = await self._in_writer(self._store.identity)
+                self._cache = RedisLink(self._redis, identity)
+            self._notifier = self._cache or self._store.notifier()
             for hash, workflow in self._workflows.items():
                 await self._in_writer(
                     self._store.define, hash, workflow.name, workflow.document(), self._clock.now()

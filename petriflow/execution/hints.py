@@ -1,4 +1,4 @@
-"""Hints: what an engine does when another says that there is something to look at."""
+"""Looking: what an engine does when another says that something has changed; and summaries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import logging
 
 from petriflow.execution.core import Core
+from petriflow.execution.handle import CaseHandle
 from petriflow.execution.notify import ALL
+from petriflow.execution.store import Summary
 from petriflow.net.errors import StoreError
 
 log = logging.getLogger("petriflow")
@@ -57,3 +59,20 @@ class Hints(Core):
             await self._refresh(watched)
         if everything or "order" in topics:
             await self._work_off()
+
+    async def summary(self, case: CaseHandle | str) -> Summary:
+        """A case of the store in a line, ended ones too: for whoever asks often how it is.
+
+        With `Engine(redis=…)` it comes from Redis and is at most its `ttl` seconds old; without, or
+        while Redis cannot be reached, it is read from the store. `list` always reads the store.
+
+        Raises:
+            UnknownCase: there is no such case.
+        """
+        self.check()
+        id = case if isinstance(case, str) else case.id
+
+        async def read() -> Summary:
+            return await self._in_writer(self._store.summary, id)
+
+        return await read() if self._cache is None else await self._cache.summary(id, read)

@@ -77,6 +77,7 @@ class Link:
         self._said: dict[str, None] = {}
         self._more = asyncio.Event()
         self._lost = False
+        self._pause = QUICK
         self.up = False
 
     def open(self, heard: Heard) -> None:
@@ -103,24 +104,21 @@ class Link:
         """The connection is there."""
         if self._lost:
             log.info("connected to %s again", self.name)
-        self.up, self._lost = True, False
+        self.up, self._lost, self._pause = True, False, QUICK
         self._heard(ALL)
 
     async def _keep(self) -> None:
-        pause = QUICK
         while True:
             try:
                 await self.connected()
             except Exception as error:
-                if self.up:
-                    pause = QUICK
                 if not self._lost:
                     said = str(error).strip().partition("\n")[0] or type(error).__name__
                     log.warning("%s cannot be reached (%s); it goes on without", self.name, said)
             self.up, self._lost = False, True
             self._said.clear()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, SLOW)
+            await asyncio.sleep(self._pause)
+            self._pause = min(2 * self._pause, SLOW)
 
     def hear(self, text: str) -> None:
         """A message has come; what this engine has said itself it need not hear."""

@@ -167,6 +167,8 @@ class Turns(Orders):
         if batch.records:
             seconds = time.perf_counter() - began
             self._observers.wrote(len(batch.records), seconds, len(self._batch.records))
+        if self._cache is not None:
+            self._cache.forget(dirty)
         self._let_go(lost, {id for _, _, id in batch.keys})
         for record in batch.records:
             if record.case_id not in lost:

@@ -73,6 +73,14 @@ class PostgresStore(SqlStore):
         names = {"connect_timeout": PATIENCE, "application_name": "petriflow hints"}
         return Postgres(self._name, {**arguments, **names})
 
+    def identity(self) -> str:
+        query = (
+            "SELECT system_identifier || '/' || d.oid FROM pg_control_system(), pg_database d "
+            "WHERE datname = current_database()"
+        )
+        with self._transaction() as connection:
+            return str(connection.execute(sa.text(query)).scalar_one())
+
     @property
     def lease(self) -> float | None:
         return LEASE

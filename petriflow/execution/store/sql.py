@@ -199,6 +199,14 @@ class SqlStore:
             raise UnknownCase(f"store {self._name!r} has no case {id!r}")
         return found[0]
 
+    def summary(self, id: str) -> Summary:
+        query = sa.select(*(cases[field.name] for field in fields(Summary))).where(cases.id == id)
+        with self._transaction() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            raise UnknownCase(f"store {self._name!r} has no case {id!r}")
+        return Summary(**row)
+
     def summaries(self, which: Which) -> list[Summary]:
         with self._transaction() as connection:
             return summaries(connection, which)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import platform
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -84,6 +86,12 @@ class SqliteStore(SqlStore):
             elif version < schema.VERSION:
                 upgrade(connection, since=version)
             connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
+
+    def identity(self) -> str:
+        # Its engine's name where it is in memory; a file is reached from its own machine.
+        file = self._engine.url.database
+        where = f"{platform.node()}:{Path(file).resolve()}" if self._lock and file else self.engine
+        return hashlib.sha256(where.encode()).hexdigest()[:32]
 
     def close(self) -> None:
         super().close()

@@ -110,6 +110,10 @@ class Store(Protocol):
         """Give everything back."""
         ...
 
+    def identity(self) -> str:
+        """A name that only this database has, whatever URL it is reached by."""
+        ...
+
     def define(self, hash: str, name: str, document: Data, now: float) -> None:
         """Keep a definition; one that is there already stays as it is."""
         ...
@@ -198,6 +202,10 @@ class Store(Protocol):
 
     def case(self, id: str) -> StoredCase:
         """One case; raises UnknownCase."""
+        ...
+
+    def summary(self, id: str) -> Summary:
+        """One case in a line; raises UnknownCase."""
         ...
 
     def summaries(self, which: Which) -> list[Summary]:
