@@ -310,6 +310,10 @@ def worker(
     metrics_host: Annotated[
         str, typer.Option(help="The address that they are served on; 0.0.0.0 for all.")
     ] = "127.0.0.1",
+    redis: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A Redis, for hints to other workers and summaries."),
+    ] = None,
 ) -> None:
     """Run the open cases of a store until SIGTERM or Ctrl-C, then stop in good order.
 
@@ -319,7 +323,7 @@ def worker(
     """
     flows = [_workflow(model) for model in models]
     if metrics_port is None:
-        asyncio.run(_serve(flows, store))
+        asyncio.run(_serve(flows, store, redis))
         return
     from petriflow.execution.telemetry import Metrics
 
@@ -327,19 +331,21 @@ def worker(
     address, stop = metrics.serve(metrics_port, metrics_host)
     notes.print(f"figures are at {address}", markup=False, soft_wrap=True)
     try:
-        asyncio.run(_serve(flows, store, metrics))
+        asyncio.run(_serve(flows, store, redis, metrics))
     finally:
         stop()
 
 
-async def _serve(flows: list[Workflow], store: str, *observers: Observer) -> None:
+async def _serve(
+    flows: list[Workflow], store: str, redis: str | None, *observers: Observer
+) -> None:
     from petriflow.execution import Engine
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signals.SIGTERM, signals.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Engine(store, workflows=flows, observers=observers) as engine:
+    async with Engine(store, workflows=flows, observers=observers, redis=redis) as engine:
         names = ", ".join(flow.name for flow in flows)
         count = sum((await engine.counts()).values())
         notes.print(f"running {names}: {count} open cases", markup=False)
