@@ -187,7 +187,9 @@ def _teller(
         if record.task is not None:
             label = _label(record.task)
             seconds = record.at - began.get((record.case_id, record.task), record.at)
-            if record.kind == "TaskCompleted":
+            if record.kind == "TaskCompleted" and record.task.endswith(".undo"):
+                out.print(f"  [yellow]↶[/] {label.removesuffix('.undo')} [dim]undone[/]")
+            elif record.kind == "TaskCompleted":
                 out.print(f"  [green]✓[/] {label} [dim]{seconds:.2f} s[/]")
             elif record.kind == "TaskFailed":
                 out.print(f"  ✗ {label}: {record.error}", style="red", markup=False)

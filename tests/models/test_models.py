@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -273,10 +274,17 @@ def test_between_the_thresholds_a_person_decides(granted: bool) -> None:
 
 
 def trips(tmp_path: Path) -> dict[str, int]:
+    """How many bookings of each kind and payments the books hold."""
     with closing(sqlite3.connect(tmp_path / "travel" / "bookings.db")) as db:
-        return dict(db.execute("SELECT kind, count(*) FROM booking GROUP BY kind").fetchall())
+        found = dict(db.execute("SELECT kind, count(*) FROM booking GROUP BY kind").fetchall())
+        ((paid,),) = db.execute("SELECT count(*) FROM payment").fetchall()
+    return {**found, "paid": paid} if paid else found
 
 
+KINDS = ("flight", "hotel", "car", "paid")
+
+
+@pytest.mark.promise("RUN-27")
 def test_a_trip_is_booked_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     """Of ten trips at once three find a car, and each of these has a flight and a hotel, unless
     another that failed in the end held the last of them for a moment."""
@@ -288,37 +296,70 @@ def test_a_trip_is_booked_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
             return list(await asyncio.gather(*(case.wait() for case in cases)))
 
     outcomes = asyncio.run(main())
-    booked = [o for o in outcomes if o.variables["status"] == "booked"]
-    assert len(booked) <= 3
-    assert all(o.variables["status"] in ("booked", "sold out") for o in outcomes)
-    assert trips(tmp_path) == dict.fromkeys(("flight", "hotel", "car"), len(booked))
+    booked = [o for o in outcomes if o.completed]
+    assert 1 <= len(booked) <= 3
+    assert all(o.completed or "SoldOutError: there is no" in (o.error or "") for o in outcomes)
+    assert trips(tmp_path) == dict.fromkeys(KINDS, len(booked))
+    for outcome in booked:
+        assert "paid 1150" in Path(outcome.variables["papers"]).read_text()
 
 
-def test_a_trip_that_is_withdrawn_gives_back_what_is_booked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.promise("RUN-27")
+def test_a_trip_that_the_bank_does_not_pay_is_undone_step_by_step(tmp_path: Path) -> None:
+    flow = workflow("travel")
+
+    async def main() -> tuple[Outcome, list[str]]:
+        async with Engine("sqlite://", workflows=[flow]) as engine:
+            case = await engine.start(flow, {"customer": "bob", "days": 7})
+            outcome = await case.wait()
+            tasks = [r.task for r in await engine.history(case.id) if r.kind == "TaskCompleted"]
+            return outcome, [str(task).rpartition("/")[2] for task in tasks]
+
+    outcome, done = asyncio.run(main())
+    assert outcome.status == "failed"
+    assert "DeclinedError: the bank does not pay 1150 for bob" in (outcome.error or "")
+    assert done[4:] == [f"{name}.undo" for name in reversed(done[:4])]
+    assert trips(tmp_path) == {}
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.promise("RUN-27")
+@pytest.mark.parametrize("how", ["withdraw", "cancel"])
+def test_a_trip_that_is_given_up_leaves_nothing_behind_not_even_what_is_booked_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     flow = workflow("travel")
     module = next(t for t in flow.tasks.values() if t.name == "book_car").body.__globals__
-    real = module["book"]
+    real, go, late = module["reserve"], threading.Event(), threading.Event()
 
-    async def slow(case: Any, kind: str) -> bool:
-        if kind == "car":
-            await asyncio.sleep(600)
-        return bool(await real(case, kind))
+    def slow(trip: str, key: str, kind: str) -> Any:
+        if kind != "car":
+            return real(trip, key, kind)
+        go.wait(30)
+        found = real(trip, key, kind)
+        late.set()
+        return found
 
-    monkeypatch.setitem(module, "book", slow)
+    monkeypatch.setitem(module, "reserve", slow)
 
     async def main() -> Outcome:
         async with Engine("sqlite://", workflows=[flow]) as engine:
             case = await engine.start(flow)
-            await until(lambda: case.variables and len(case.at_work) == 1)
-            await engine.signal(case.id, "withdraw")
-            return await case.wait()
+            await until(lambda: [id.rpartition("_")[2] for id in case.at_work] == ["car"])
+            assert trips(tmp_path) == {"flight": 1, "hotel": 1}
+            if how == "withdraw":
+                await engine.signal(case.id, "withdraw")
+            else:
+                await case.cancel("no time")
+            outcome = await case.wait()
+            go.set()
+            await asyncio.to_thread(late.wait)
+            return outcome
 
     outcome = asyncio.run(main())
-    assert outcome.variables["status"] == "withdrawn"
-    assert sorted(outcome.variables["given_back"][-1]) == ["flight", "hotel"]
-    assert trips(tmp_path) == {"withdrawn": 1}
+    assert outcome.status == ("failed" if how == "withdraw" else "cancelled")
+    assert ("has withdrawn" if how == "withdraw" else "no time") in (outcome.error or "")
+    assert trips(tmp_path) == {}
 
 
 @pytest.mark.usefixtures("patient")
