@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +154,34 @@ class Door:
     async def _body(self, case: TaskContext) -> None:
         self.begun += 1
         await self.open.wait()
+
+
+@pytest.mark.promise("STORE-10")
+async def test_what_an_engine_begins_after_it_was_buried_is_taken_over_too(database: str) -> None:
+    """It was away, had nothing, and was forgotten; comes back, begins a case, and dies at once."""
+    seen: list[str] = []
+
+    async def hold(case: TaskContext) -> None:
+        seen.append(case.firing_id)
+        await asyncio.sleep(60)
+
+    small = Workflow("w", hold)
+    one, two = (Engine(database, workflows=[small]) for _ in range(2))
+    async with one, two:
+        one._leases.cancel()  # it is away, and will not renew again
+        expire(database)
+        alive = "SELECT count(*) FROM engines"
+        await until_there(lambda: rows(database, alive) == [(1,)])
+        case = await one.start(small)
+        await until_there(lambda: case.id in two._handles)
+        assert seen == [f"{case.id}/w/1"] * 2
+
+
+async def until_there(condition: Callable[[], bool]) -> None:
+    """Wait for what another engine does in its own time."""
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def test_an_engine_that_leaves_hands_its_cases_over_at_once(database: str) -> None:

@@ -11,10 +11,13 @@ and none has to take it over. A case and the cases that it calls change hands to
 
 from __future__ import annotations
 
+import math
 import secrets
+import time
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from petriflow.execution.store import schema
 from petriflow.execution.store.sql import ACTIVE, CASE, OPEN, stored
@@ -35,29 +38,40 @@ class Ownership:
 
     def __init__(self) -> None:
         self.engine = secrets.token_hex(16)
+        #: when it last renewed its lease, by this machine's clock; and whether it was late since
+        self.heard = -math.inf
+        self._was_away = False
 
     def enter(self, connection: sa.Connection) -> None:
-        """Begin to live."""
-        row = {"id": self.engine, "lease_until": _until}
-        connection.execute(sa.insert(schema.engines).values(row))
+        """Begin to live, or go on; its row may have been removed while it was away."""
+        insert = postgresql.insert(schema.engines).values(id=self.engine, lease_until=_until)
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["id"], set_={"lease_until": _until})
+        )
 
     def leave(self, connection: sa.Connection) -> None:
         """Let others have the cases at once."""
-        self._live_until(connection, sa.func.clock_timestamp())
+        update = sa.update(schema.engines).where(engines.id == self.engine)
+        connection.execute(update.values(lease_until=sa.func.clock_timestamp()))
 
     def renew(self, connection: sa.Connection, mine: Mapping[str, int]) -> frozenset[str]:
         """Go on living; the answer is what others have taken, having thought this engine dead."""
-        query = sa.select(engines.lease_until > sa.func.clock_timestamp())
-        lived = connection.execute(query.where(engines.id == self.engine)).scalar_one_or_none()
-        if lived is None:  # it was away so long that its row was removed
-            self.enter(connection)
-        else:
-            self._live_until(connection, _until)
+        lived = self._lives(connection) and not self._was_away
+        self.enter(connection)
+        self._was_away = False
         return frozenset() if lived else self._lost(connection, mine)
 
-    def _live_until(self, connection: sa.Connection, moment: sa.ColumnElement[object]) -> None:
-        update = sa.update(schema.engines).where(engines.id == self.engine)
-        connection.execute(update.values(lease_until=moment))
+    def _come_back(self, connection: sa.Connection) -> None:
+        """Whatever an engine that was away makes its own is a living one's, or nobody would know
+        that it has to be taken over from it once more.
+        """
+        if time.monotonic() - self.heard > LEASE / 2:
+            self._was_away |= not self._lives(connection)
+            self.enter(connection)
+
+    def _lives(self, connection: sa.Connection) -> bool:
+        query = sa.select(engines.lease_until > sa.func.clock_timestamp())
+        return bool(connection.execute(query.where(engines.id == self.engine)).scalar())
 
     def _lost(self, connection: sa.Connection, mine: Mapping[str, int]) -> frozenset[str]:
         """The cases, given by id and fence, that are another's now."""
@@ -105,7 +119,10 @@ class Ownership:
             {"dead": list(dead), "lease": LEASE},
         )
         empty = ~sa.exists().where(cases.owner == engines.id, ACTIVE)
-        connection.execute(sa.delete(schema.engines).where(engines.id.in_(dead), empty))
+        still = (
+            engines.lease_until <= sa.func.clock_timestamp()
+        )  # again, once locked
+        connection.execute(sa.delete(schema.engines).where(engines.id.in_(dead), still, empty))
 
     def may_have(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
         """Whether a case is this engine's, or may be: no other that lives is at work for it."""
@@ -135,6 +152,7 @@ class Ownership:
         return again, self._take_families(connection, first) if first else []
 
     def _take_families(self, connection: sa.Connection, first: Collection[str]) -> list[StoredCase]:
+        self._come_back(connection)
         family = (
             sa.select(sa.func.unnest(sa.cast(list(first), sa.ARRAY(sa.Text))).label("id"))
             .cte("family", recursive=True)
@@ -153,6 +171,7 @@ class Ownership:
 
     def guard(self, connection: sa.Connection, batch: Batch) -> frozenset[str]:
         """Lock the cases of a batch; the answer is those that may not be written."""
+        self._come_back(connection)
         events: dict[str, int] = {}
         fences = {c.id: c.fence for c in batch.cases}
         born = set()

@@ -88,8 +88,10 @@ class PostgresStore(SqlStore):
     def renew(
         self, definitions: Collection[str], mine: Mapping[str, int]
     ) -> tuple[frozenset[str], list[StoredCase]]:
+        now = time.monotonic()
         with self._transaction() as connection:
             lost = self._mine.renew(connection, mine)
+        self._mine.heard = now
         if lost:  # what its engine still does for them is to be over before they may come back
             return lost, []
         return lost, self.open_cases(definitions)
