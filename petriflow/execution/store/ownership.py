@@ -119,9 +119,7 @@ class Ownership:
             {"dead": list(dead), "lease": LEASE},
         )
         empty = ~sa.exists().where(cases.owner == engines.id, ACTIVE)
-        still = (
-            engines.lease_until <= sa.func.clock_timestamp()
-        )  # again, once locked
+        still = engines.lease_until <= sa.func.clock_timestamp()  # again, once locked
         connection.execute(sa.delete(schema.engines).where(engines.id.in_(dead), still, empty))
 
     def may_have(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
