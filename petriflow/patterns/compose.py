@@ -172,6 +172,13 @@ class Composer:
             self._parts.triggers[id] = trigger
         return id
 
+    def give(self, transition: str, place: str) -> None:
+        """Have a transition of the pattern's own put one more token into a place."""
+        self._parts.transitions = [
+            replace(t, produce=t.produce + Marking(place)) if t.id == transition else t
+            for t in self._parts.transitions
+        ]
+
     def tie(
         self, child: Placed, *, take: tuple[str, ...] = (), give: tuple[str, ...] = ()
     ) -> Placed:
@@ -216,6 +223,13 @@ class Composer:
             for t in self._parts.transitions
             if child.entry in t.consume
         ]
+
+    def empty_at(self, transition: str, keep: str) -> None:
+        """Have a transition empty everything that is there by now, but for one place."""
+        own = [p.id for p in self._parts.places if p.id.startswith(f"{self.root}.")]
+        places = tuple(id for id in own if self._kept(id) != self._kept(keep))
+        paths = tuple(f"{self.root}/{segment}" for segment in self._segments)
+        self._parts.regions.append(Region(transition, paths, places))
 
     def close(self, split: Placed, join: str | None) -> None:
         """Say where the branches of an open split merge their variables, or that they have none."""
