@@ -1,5 +1,6 @@
 """The command line: `petriflow verify | explore | ask | check | guards | draw | run TARGET`,
-`petriflow cases …`, `petriflow worker MODELS` and `petriflow db status | upgrade`.
+`petriflow elements | bind FILE.bpmn`, `petriflow cases …`, `petriflow worker MODELS` and
+`petriflow db status | upgrade`.
 
 Exit codes: 0 well, 1 unsound, no or not completed, 2 bad input, 3 unknown or waiting, 130
 interrupted. On 2 the message goes to stderr and nothing to stdout. Heavy parts are imported by the
@@ -17,7 +18,7 @@ import typer
 
 # The commands enter themselves when their modules are loaded, in the order of the help.
 from petriflow.cli import analyse, pictures, cases  # isort: skip  # noqa: F401
-from petriflow.cli import cases_app, database, incidents  # isort: skip  # noqa: F401
+from petriflow.cli import bpmn, cases_app, database, incidents  # isort: skip  # noqa: F401
 from petriflow.cli.common import app, notes
 from petriflow.net.errors import PetriflowError
 

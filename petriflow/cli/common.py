@@ -40,7 +40,7 @@ Target = Annotated[
     typer.Argument(
         metavar="TARGET",
         help="A model file, `path/to/model.py`, or `path/to/model.py:name` for one of several in "
-        "it; or a net, `path/to/net.pnml`.",
+        "it; or a net, `path/to/net.pnml`; or a process, `path/to/file.bpmn` or `…bpmn:name`.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Finding what a command is about: a model file, one of several models in it, or a PNML file."""
+"""Finding what a command is about: a model file, one of several in it, or a PNML or BPMN file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def load_target(
     Args:
         target: a Python file that defines one, with `:name` where it defines several. Workflows
             come first: a file's nets count only if it has no workflow, or are asked for by name;
-            so do workflows that another one of the file calls. Or a `.pnml` file.
+            so do workflows that another one of the file calls. Or a `.pnml` file, or a `.bpmn` file
+            with `:name` where it holds several processes.
         source, sink, close: how a PNML file is read, as in `read_pnml`.
 
     Raises:
@@ -34,6 +35,13 @@ def load_target(
         from petriflow.formats.pnml import read_pnml
 
         return read_pnml(target, source=source, sink=sink, close=close)
+    path, colon, process = target.rpartition(":")
+    if not (colon and path.lower().endswith(".bpmn")):
+        path, process = target, ""
+    if path.lower().endswith(".bpmn"):
+        from petriflow.formats.bpmn import read_bpmn
+
+        return read_bpmn(path).process(process or None)
     if source is not None or sink is not None or close:
         raise DefinitionError("--source, --sink and --close are for .pnml files")
     file, name = _split(target)
@@ -65,7 +73,7 @@ def _import(file: Path) -> ModuleType:
     if not file.is_file():
         raise DefinitionError(f"there is no file {str(file)!r}")
     if file.suffix != ".py":
-        raise DefinitionError(f"{str(file)!r} is no model; a model is a .py or a .pnml file")
+        raise DefinitionError(f"{str(file)!r} is no model; a model is a .py, .pnml or .bpmn file")
     spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
     assert spec is not None
     assert spec.loader is not None

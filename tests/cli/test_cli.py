@@ -494,7 +494,7 @@ def test_a_bad_model_is_exit_code_2_and_says_what_to_mend(cli: Cli, what: str) -
     [
         (["verify", "none.py"], "no file 'none.py'"),
         (["verify", "m.py:other"], "no workflow or net named 'other'"),
-        (["verify", "m.txt"], "a .py or a .pnml file"),
+        (["verify", "m.txt"], "a .py, .pnml or .bpmn file"),
         (["verify", "m.py", "--max-markings", "0"], "max-markings"),
         (["verify", "m.py", "--form", "big"], "form"),
         (["verify"], "TARGET"),

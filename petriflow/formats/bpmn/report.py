@@ -43,12 +43,6 @@ class ImportReport:
         """As plain JSON data."""
         return {"file": self.file, "elements": [asdict(item) for item in self.items]}
 
-    def to_pandas(self) -> Any:
-        """As a table of pandas."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(item) for item in self.items])
-
     def __str__(self) -> str:
         rows = [("kind", "element", "", "became"), *self.rows()]
         widths = [max(len(row[n]) for row in rows) for n in range(3)]

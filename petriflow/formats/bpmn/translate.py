@@ -10,14 +10,23 @@ no other is left.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any
 
 from petriflow.formats.bpmn.elements import Definition, Element, Flow, Scope
+from petriflow.formats.bpmn.fragments import pruned, waiting
 from petriflow.formats.bpmn.guards import condition
+from petriflow.formats.bpmn.questions import (
+    THROWN,
+    catches,
+    is_link,
+    link,
+    seconds,
+    segment_of,
+    splits,
+    undoes,
+    ways,
+)
 from petriflow.formats.bpmn.report import Fate, Item
 from petriflow.net import Marking
 from petriflow.patterns.branching import admitted
@@ -35,19 +44,11 @@ from petriflow.patterns.fragment import (
     Timer,
     Trigger,
 )
-from petriflow.workflow.human import human
 
 #: From an inclusive gateway with more ways out, each combination would be too many.
 MOST_WAYS = 8
-#: Events that are thrown and caught inside a process, and end the activity that they leave.
-THROWN = ("error", "cancel")
 
 Bindings = Callable[[Element, str], Binding]
-
-
-def segment_of(text: str) -> str:
-    """A text as a part of an id."""
-    return re.sub(r"\s+", " ", re.sub(r"[/.~#\x00-\x1f]", " ", text)).strip() or "unnamed"
 
 
 class Translator:
@@ -118,7 +119,7 @@ class _Builder:
             if flow.source in live and flow.target in live:
                 self._places[flow] = composer.place(self._unique(f"flow {flow.name or flow.id}"))
         handlers = [e for e in elements if e.inner is not None and e.inner.by_event]
-        self._splits = any(map(_splits, elements))
+        self._splits = any(map(splits, elements))
         if handlers:
             self._alive = [composer.place("alive")]
         self._ended = composer.place("ended") if handlers or self._splits else self._exit
@@ -147,7 +148,7 @@ class _Builder:
         starts = [e for e in elements.values() if self._is_start(e)] or [
             e
             for e in elements.values()
-            if not e.incoming and not e.attached_to and not e.compensates and not _is_link(e)
+            if not e.incoming and not e.attached_to and not e.compensates and not is_link(e)
         ]
         todo = [e.id for e in starts]
         todo += [e.id for e in elements.values() if e.inner is not None and e.inner.by_event]
@@ -159,8 +160,8 @@ class _Builder:
             seen.add(id)
             element = elements[id]
             todo += [flow.target for flow in element.outgoing]
-            todo += [e.id for e in elements.values() if e.attached_to == id and not _undoes(e)]
-            if element.kind == "intermediateThrowEvent" and _is_link(element):
+            todo += [e.id for e in elements.values() if e.attached_to == id and not undoes(e)]
+            if element.kind == "intermediateThrowEvent" and is_link(element):
                 todo += [e.id for e in elements.values() if self._is_other_end(element, e)]
         return seen
 
@@ -169,13 +170,11 @@ class _Builder:
 
     def _is_other_end(self, throw: Element, other: Element) -> bool:
         return (
-            other.kind == "intermediateCatchEvent"
-            and _is_link(other)
-            and _link(throw) == _link(other)
+            other.kind == "intermediateCatchEvent" and is_link(other) and link(throw) == link(other)
         )
 
     def _drop(self, element: Element) -> None:
-        if _undoes(element) or element.compensates:
+        if undoes(element) or element.compensates:
             why = "undoes something: give the task compensate= in Python"
             self._to.note(element, "left out", why)
         else:
@@ -293,7 +292,7 @@ class _Builder:
             self._throws.setdefault(port, place)
             composer.fuse(self._throws[port], place)
         interrupts = start is None or start.interrupting
-        thrown = [p for n, p in self._throws.items() if start and _catches(start, n)]
+        thrown = [p for n, p in self._throws.items() if start and catches(start, n)]
         trigger = None if thrown or start is None else self._trigger(start)
         if interrupts:
             for n, place in enumerate(thrown or self._alive):
@@ -331,7 +330,7 @@ class _Builder:
                 self._end(element)
             case "exclusiveGateway":
                 self._choose(element, self._at(element), element.outgoing, many=False)
-                self._to.note(element, "kept", "a choice" if _ways(element) else "a merge")
+                self._to.note(element, "kept", "a choice" if ways(element) else "a merge")
             case "parallelGateway":
                 self._and(element)
             case "inclusiveGateway" | "complexGateway":
@@ -413,8 +412,8 @@ class _Builder:
         if not element.definitions:
             return Event(segment_of(element.name or element.id))
         first: Definition = element.definitions[0]
-        if first.kind == "timer" and (seconds := _seconds(first)) is not None:
-            return Timer(seconds)
+        if first.kind == "timer" and (after := seconds(first)) is not None:
+            return Timer(after)
         return Event(segment_of(first.name or element.name or element.id))
 
     def _wait(self, element: Element) -> None:
@@ -431,7 +430,7 @@ class _Builder:
         kind = element.definitions[0].kind if element.definitions else ""
         name = self._segments[element.id]
         if kind == "link":
-            self._link(element)
+            self._jump(element)
         elif element.kind == "intermediateCatchEvent" and kind:
             self._wait(element)
         elif kind == "message":
@@ -450,7 +449,7 @@ class _Builder:
         self._composer.fuse(self._at(element), step.entry)
         return step
 
-    def _link(self, element: Element) -> None:
+    def _jump(self, element: Element) -> None:
         if element.kind == "intermediateCatchEvent":
             self._to.note(element, "kept", "goes on where the link was left")
             return
@@ -470,7 +469,7 @@ class _Builder:
             became = "a block of its own"
         elif element.kind == "receiveTask":
             trigger = self._trigger(element)
-            placed = self._composer.add(_waiting(trigger), name)
+            placed = self._composer.add(waiting(trigger), name)
             became = f"waits for {trigger}"
         else:
             placed = self._composer.add(self._to.bind(element, name), name)
@@ -560,7 +559,7 @@ class _Builder:
     ) -> set[str]:
         """One event that is attached; the answer is what it catches of what is thrown inside."""
         composer, role = self._composer, self._segments[event.id]
-        caught = {port: p for port, p in step.throws.items() if _catches(event, port)}
+        caught = {port: p for port, p in step.throws.items() if catches(event, port)}
         outs = self._outs(event)
         if caught:
             for n, place in enumerate(caught.values()):
@@ -579,127 +578,3 @@ class _Builder:
             composer.silent(role, armed, outs, read=busy, trigger=trigger)
             self._to.note(event, "changed", f"beside the activity, by {trigger}, once at the most")
         return set(caught)
-
-
-def _waiting(trigger: Trigger) -> Fragment:
-    composer = Composer("bpmn")
-    entry, exit = composer.place("in"), composer.place("out")
-    composer.silent("happens", entry, exit, trigger=trigger)
-    return composer.finish(entry, exit)
-
-
-def pruned(fragment: Fragment) -> tuple[Fragment, tuple[str, ...]]:
-    """The fragment without what nothing can ever come to, such as what follows a sub-process that
-    only ends when it is interrupted; and the ids of the transitions that were left out.
-    """
-    net, gone = fragment.net, set[str]()
-    transitions = list(net.transitions)
-    while True:
-        fed = {p for t in transitions for p in t.produce} | {fragment.entry, fragment.exit}
-        kept = []
-        for t in transitions:
-            if t.join == "or" and any(p in fed for p in t.consume):
-                t = replace(t, consume=Marking(p for p in t.consume if p in fed))
-            if all(p in fed for p in (*t.consume, *t.read)):
-                kept.append(t)
-        if kept == transitions:
-            break
-        gone |= {t.id for t in transitions} - {t.id for t in kept}
-        transitions = kept
-    if not gone and all(p.id in fed for p in net.places):
-        return fragment, ()
-    transitions = [
-        replace(t, reset=t.reset & fed, cancels=t.cancels - gone, inhibitor=_only(t.inhibitor, fed))
-        for t in transitions
-    ]
-    places = tuple(p for p in net.places if p.id in fed)
-    return replace(
-        fragment,
-        net=replace(net, places=places, transitions=tuple(transitions)),
-        tasks={id: task for id, task in fragment.tasks.items() if id not in gone},
-        triggers={id: trigger for id, trigger in fragment.triggers.items() if id not in gone},
-        choices=tuple(c for c in fragment.choices if c.selectors[0].transition not in gone),
-        regions=tuple(
-            replace(r, places=tuple(p for p in r.places if p in fed))
-            for r in fragment.regions
-            if r.transition not in gone
-        ),
-    ), tuple(sorted(gone))
-
-
-def _only(weights: Marking, places: set[str]) -> Marking:
-    return Marking({p: n for p, n in weights.items() if p in places})
-
-
-def _is_link(element: Element) -> bool:
-    return any(d.kind == "link" for d in element.definitions)
-
-
-def _link(element: Element) -> str:
-    return next((d.name for d in element.definitions if d.name), "") or element.name
-
-
-def _undoes(element: Element) -> bool:
-    return element.kind == "boundaryEvent" and any(
-        d.kind in ("compensate", "compensation") for d in element.definitions
-    )
-
-
-def _catches(event: Element, port: str) -> bool:
-    """Whether an event is told what is thrown at a port: of its kind, and of its name if any."""
-    kind, _, name = port.partition(" ")
-    return any(d.kind == kind and d.name in ("", name) for d in event.definitions)
-
-
-def _ways(element: Element) -> bool:
-    return len(element.outgoing) > 1
-
-
-def _splits(element: Element) -> bool:
-    """Whether more than one token may go on from an element."""
-    if element.kind == "boundaryEvent":
-        return not element.interrupting or _ways(element)
-    if element.inner is not None and element.inner.by_event:
-        return True
-    return _ways(element) and element.kind not in ("exclusiveGateway", "eventBasedGateway")
-
-
-def _seconds(definition: Definition) -> float | None:
-    """How long a timer waits, if its text says so in the words of ISO 8601."""
-    from pydantic import TypeAdapter, ValidationError
-
-    text = re.sub(r"^R\d*/", "", definition.text)
-    if definition.form == "timeDate" or not text.startswith("P"):
-        return None
-    try:
-        return TypeAdapter(timedelta).validate_python(text).total_seconds()
-    except ValidationError:
-        return None
-
-
-def placeholder(element: Element, name: str, file: str) -> Binding:
-    """What stands for a step that nothing was bound to: a person, or a body that says so."""
-    from petriflow.net.errors import TaskError
-    from petriflow.workflow.task import task
-
-    if element.kind in ("userTask", "manualTask"):
-        return human(name, role=element.lane or "people")
-
-    def unbound(case: Any) -> None:
-        raise TaskError(
-            f"{element.kind} {name!r} of {file} has nothing to run; `petriflow bind {file}` writes "
-            "a file in which to say what"
-        )
-
-    unbound.__qualname__ = f"{element.kind} {element.id}"
-    return task(name=name)(unbound)
-
-
-def bound(tasks: Mapping[str, Binding], element: Element, name: str) -> Binding | None:
-    """What was given for a step, by the element's id or its name."""
-    from petriflow.workflow.task import task
-
-    found = tasks.get(element.id) or tasks.get(element.name) or tasks.get(name)
-    if found is None or isinstance(getattr(found, "name", None), str):
-        return found
-    return task(name=name)(found)
