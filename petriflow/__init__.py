@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from petriflow.analysis import Report, ask, explore, verify
-    from petriflow.drawing import Overlay, draw
+    from petriflow.drawing import Overlay, draw, play
     from petriflow.execution import Engine, Outcome
     from petriflow.net import Marking, Net
     from petriflow.net.errors import PetriflowError
@@ -48,6 +48,7 @@ __all__ = [
     "explore",
     "human",
     "last_wins",
+    "play",
     "reduce",
     "secret",
     "task",
@@ -73,6 +74,7 @@ _HOME = {
     "explore": "petriflow.analysis",
     "human": "petriflow.workflow",
     "last_wins": "petriflow.workflow",
+    "play": "petriflow.drawing",
     "reduce": "petriflow.workflow",
     "secret": "petriflow.workflow",
     "task": "petriflow.workflow",

@@ -59,6 +59,13 @@ DOORS = {
     "workflow.workflow:Workflow.arun": {"execution"},
     "workflow.workflow:Workflow._repr_mimebundle_": {"drawing"},
     "net.net:Net._repr_mimebundle_": {"drawing"},
+    "net.net:Net.play": {"drawing"},
+    "patterns.fragment:Fragment.play": {"drawing"},
+    "workflow.workflow:Workflow.play": {"drawing"},
+    "analysis.soundness.report:Report.play": {"drawing"},
+    "analysis.queries.logic:Answer.play": {"drawing"},
+    "execution.handle:CaseHandle.view": {"drawing"},
+    "analysis.soundness.report:Report._overlay": {"drawing"},
     "analysis.soundness.report:Report._picture": {"drawing"},
     "analysis.queries.logic:Answer._picture": {"drawing"},
     "cli:_version": {""},
@@ -70,7 +77,17 @@ PURE = {
     "__future__", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "typing",
 }  # fmt: skip
 
-HEAVY = ("graphlay", "lark", "matplotlib", "networkx", "numpy", "pydantic", "sqlalchemy", "z3")
+HEAVY = (
+    "anywidget",
+    "graphlay",
+    "lark",
+    "matplotlib",
+    "networkx",
+    "numpy",
+    "pydantic",
+    "sqlalchemy",
+    "z3",
+)
 
 
 @dataclass(frozen=True)
@@ -261,7 +278,7 @@ def test_the_case_imports_nothing_that_waits_or_touches_the_world() -> None:
 def test_every_library_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    names = "smt", "postgres", "redis", "metrics", "tracing", "dask", "pandas"
+    names = "jupyter", "smt", "postgres", "redis", "metrics", "tracing", "dask", "pandas"
     optional = (extras[name] for name in names)
     needed = [*project["dependencies"], *chain.from_iterable(optional)]
     declared = {re.sub(r"(-solver|-api|\[\w+\])?[<>=].*", "", n) for n in needed}

@@ -2,6 +2,8 @@
 
     net ──diagram──▶ what is drawn ──layout──▶ where ──compose──▶ scene ──▶ svg | matplotlib
 
+The widget shows the SVG and asks Python for what is clicked (`play`, `view`).
+
 One scene serves all renderers, so that a picture looks alike in a notebook, in a paper and on a
 page.
 """
@@ -9,6 +11,7 @@ page.
 from __future__ import annotations
 
 from petriflow.drawing.drawing import Drawing, draw
+from petriflow.drawing.notebook import play, view
 from petriflow.drawing.overlay import Overlay
 
-__all__ = ["Drawing", "Overlay", "draw"]
+__all__ = ["Drawing", "Overlay", "draw", "play", "view"]

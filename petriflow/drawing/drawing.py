@@ -162,7 +162,13 @@ class Drawing:
         return f"<Drawing of {self.scene.summary.split('.', 1)[0]}.>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        bundle = {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        # JupyterLab shows an SVG as an image, which knows neither its theme nor hovering, and
+        # shrinks to the width of the page; as HTML it is part of the page.
+        bundle = {
+            "text/html": f'<div style="overflow-x:auto">{self.svg()}</div>',
+            "image/svg+xml": self.svg(),
+            "text/plain": repr(self),
+        }
         return {
             kind: shown
             for kind, shown in bundle.items()

@@ -27,7 +27,7 @@ class Overlay:
 
     Args:
         path: transitions in firing order: their steps are numbered.
-        tokens: a marking. Empty means the initial one, unless `before` is given.
+        tokens: a marking; by default the initial one.
         before: another marking to compare with: each place that differs shows by how much.
         faults: places and transitions at fault, such as left-over places or stuck joins.
         dead: transitions that can never fire.
@@ -44,7 +44,7 @@ class Overlay:
     """
 
     path: tuple[str, ...] = ()
-    tokens: Marking = field(default_factory=Marking)
+    tokens: Marking | None = None
     faults: frozenset[str] = NOTHING
     dead: frozenset[str] = NOTHING
     enabled: frozenset[str] = NOTHING
@@ -150,9 +150,7 @@ def land(overlay: Overlay | None, net: Net, home: Mapping[str, str] | None = Non
     heats: dict[str, float] = {}
     for id, heat in overlay.heat.items():
         heats[node(id)] = max(heat, heats.get(node(id), -math.inf))
-    tokens = overlay.tokens
-    if not tokens and overlay.before is None:
-        tokens = _initial(net)
+    tokens = _initial(net) if overlay.tokens is None else overlay.tokens
     changes = Counter[str]()
     for id in (*tokens, *overlay.before) if overlay.before is not None else ():
         changes[node(id)] = 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from petriflow.execution.case import Case
 from petriflow.execution.events import Event, Status
+from petriflow.net import Marking
 from petriflow.net.errors import (
     GuardError,
     NoBranchEnabled,
@@ -20,6 +22,11 @@ from petriflow.net.errors import (
 from petriflow.workflow import Workflow
 from petriflow.workflow.secrets import MASK
 from petriflow.workflow.variables import Data
+
+if TYPE_CHECKING:
+    from petriflow.drawing.widget import LiveView
+
+log = logging.getLogger("petriflow")
 
 
 class Shell(Protocol):
@@ -132,6 +139,8 @@ class CaseHandle:
     away: bool = False
     #: whether it is away because another engine took it over
     refused: bool = False
+    #: who looks on, told after each commit
+    _lookers: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -142,6 +151,11 @@ class CaseHandle:
     def status(self) -> Status:
         """The state of the case."""
         return self._case.status
+
+    @property
+    def marking(self) -> Marking:
+        """The tokens of the case, on the expanded net of its workflow."""
+        return self._case.marking
 
     @property
     def variables(self) -> Mapping[str, Any]:
@@ -162,6 +176,24 @@ class CaseHandle:
     def waits_for(self) -> tuple[str, ...]:
         """The events and timers that the case waits for, as ids of transitions."""
         return tuple(self._case.waiting.since)
+
+    def on_commit(self, look: Callable[[], None]) -> None:
+        """Have a function called after what happens to the case is committed, in the engine's loop.
+
+        It must not block. After steps that follow each other closely it may be called once only.
+        One that fails is logged, and not called any more.
+        """
+        self._lookers.append(look)
+
+    def view(self) -> LiveView:
+        """A picture of the case in a notebook that moves as the engine commits.
+
+        Raises:
+            DrawingError: the widget's libraries are not installed.
+        """
+        from petriflow.drawing import view
+
+        return view(self)
 
     def check(self) -> None:
         """Raise the error that stopped the engine, if one did."""
@@ -271,6 +303,12 @@ class CaseHandle:
         """Let those who wait know, once what they wait for is committed."""
         case = self._case
         self.told = case.finished
+        for look in tuple(self._lookers):
+            try:
+                look()
+            except Exception:
+                log.exception("case %s: whoever looked on failed, and is not told again", self.id)
+                self._lookers.remove(look)
         if case.finished or case.idle:
             for settler in self._settlers:
                 if not settler.done():

@@ -7,10 +7,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from petriflow.net.errors import DefinitionError, NetError, WorkflowNetError
 from petriflow.net.marking import Marking
+
+if TYPE_CHECKING:
+    from petriflow.drawing.widget import Game
 
 Form = Literal["atomic", "expanded"]
 EMPTY = Marking()
@@ -349,6 +352,12 @@ class Net:
     def __repr__(self) -> str:
         size = f"{len(self.places)} places, {len(self.transitions)} transitions"
         return f"<Net {self.name!r}: {size}>"
+
+    def play(self, trace: Iterable[str] = ()) -> Game:
+        """The token game as a widget of a notebook; see `petriflow.drawing.play`."""
+        from petriflow.drawing import play
+
+        return play(self, trace)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from petriflow.drawing import draw

@@ -7,13 +7,16 @@ a parent replaces it by `parent/segment` when the fragment is put into it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from petriflow.net import Marking, Net, Origin, Place, Transition
 from petriflow.net.errors import CompositionError
+
+if TYPE_CHECKING:
+    from petriflow.drawing.widget import Game
 
 #: What can be asked before a branch is taken: a text in the guard language, or a function of the
 #: case's variables. Patterns carry it; the workflow floor reads it.
@@ -271,6 +274,12 @@ class Fragment:
 
     def __repr__(self) -> str:
         return f"<Fragment {self.root!r} ({self.pattern}): {len(self.tasks)} tasks>"
+
+    def play(self, trace: Iterable[str] = ()) -> Game:
+        """The token game as a widget of a notebook; see `petriflow.drawing.play`."""
+        from petriflow.drawing import play
+
+        return play(self, trace)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from petriflow.drawing import draw

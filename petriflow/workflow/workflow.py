@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from petriflow.analysis import Answer, Report
+    from petriflow.drawing.widget import Game
     from petriflow.execution import Outcome
+    from petriflow.execution.store import Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,6 +363,14 @@ class Workflow:
         async with Engine(store, workflows=[self], allow_unsound=allow_unsound) as engine:
             case = await engine.start(self, variables)
             return await case.wait()
+
+    def play(self, trace: Iterable[str | Record] = ()) -> Game:
+        """The token game, or the playback of a trace or of a case's history, as a widget of a
+        notebook; see `petriflow.drawing.play`.
+        """
+        from petriflow.drawing import play
+
+        return play(self, trace)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from petriflow.drawing import draw

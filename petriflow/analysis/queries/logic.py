@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from petriflow.analysis.diagnosis.words import told
 from petriflow.analysis.queries.formula import Formula, Not, Path, of_one_marking, read_query
@@ -22,6 +22,9 @@ from petriflow.analysis.space.graph import Graph, IntGraph, marking_of, trace_to
 from petriflow.analysis.space.state_space import Progress, explore
 from petriflow.net import CompiledNet, Marking, Net, compile_net, require_net
 from petriflow.net.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from petriflow.drawing.widget import Game
 
 Truth = Literal["yes", "no", "unknown"]
 
@@ -125,6 +128,17 @@ class Answer:
             body += self._picture(self.witness)
         opened = " open" if self.witness is not None else ""
         return f"<details{opened}><summary>{sign} {escape(self.headline)}</summary>{body}</details>"
+
+    def play(self) -> Game:
+        """The way that shows the answer, to be played in a notebook; without one, the net.
+
+        Raises:
+            DrawingError: the widget's libraries are not installed.
+        """
+        from petriflow.drawing import play
+
+        trail = self.witness
+        return play(self.given, () if trail is None else trail.trace + trail.loop)
 
     def _picture(self, trail: Trail) -> str:
         from petriflow.drawing import Overlay, draw

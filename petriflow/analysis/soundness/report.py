@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from petriflow.analysis.diagnosis.diagnose import Diagnosis, diagnose
 from petriflow.analysis.diagnosis.words import lack, step, steps, tokens, waiting
@@ -13,6 +13,10 @@ from petriflow.analysis.soundness.certificate import Evidence, certificate
 from petriflow.analysis.soundness.notions import Notions
 from petriflow.analysis.structural.structure import structure
 from petriflow.net import Marking, Net
+
+if TYPE_CHECKING:
+    from petriflow.drawing import Overlay
+    from petriflow.drawing.widget import Game
 
 Form = Literal["atomic", "expanded"]
 Verdict = Literal["sound", "unsound", "unknown"]
@@ -161,17 +165,35 @@ class Report:
         opened = " open" if self.faults else ""
         return f"<details{opened}><summary>{sign} {escape(self.headline)}</summary>{body}</details>"
 
+    def play(self) -> Game:
+        """The way to the gravest fault, to be played in a notebook; without a fault, the net.
+
+        Raises:
+            DrawingError: the widget's libraries are not installed.
+        """
+        from petriflow.drawing import play
+
+        witness = self.witness
+        if witness is None:
+            return play(self.given)
+        end = self._overlay(witness)
+        return play(self.given, witness.trace, initial=self.initial, at_end=end)
+
     def _picture(self, witness: Witness) -> str:
-        from petriflow.drawing import Overlay, draw
+        from petriflow.drawing import draw
+
+        return draw(self.given, overlay=self._overlay(witness)).svg()
+
+    def _overlay(self, witness: Witness) -> Overlay:
+        from petriflow.drawing import Overlay
 
         dead = frozenset(witness.transitions if witness.kind == "dead-transitions" else ())
-        overlay = Overlay(
+        return Overlay(
             path=witness.trace,
             tokens=witness.marking,
             faults=frozenset(diagnose(self.net, witness).marks),
             dead=dead,
         )
-        return draw(self.given, overlay=overlay).svg()
 
 
 def explain(net: Net, witness: Witness) -> Iterator[str]:
