@@ -34,6 +34,7 @@ from petriflow.execution.hints import Hints
 from petriflow.execution.leases import Leases
 from petriflow.execution.mending import Mending
 from petriflow.execution.observer import Observer, Observers
+from petriflow.execution.people import People
 from petriflow.execution.redis import Redis, RedisLink
 from petriflow.execution.starting import Starting
 from petriflow.execution.store import Batch, Record, Store, open_store
@@ -49,7 +50,7 @@ from petriflow.workflow import Workflow
 T = TypeVar("T")
 
 
-class Engine(Starting, Turns, Desk, Mending, Leases, Hints):
+class Engine(Starting, Turns, Desk, People, Mending, Leases, Hints):
     """Runs proven workflows and keeps their cases.
 
     Args:

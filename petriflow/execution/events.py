@@ -213,14 +213,6 @@ class CancelTask:
 
 
 @dataclass(frozen=True, slots=True)
-class HoldTask:
-    """A person's task is held by somebody now, or offered to all of its role again."""
-
-    firing_id: str
-    holder: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Decide:
     """Ask the guards of a choice, on this snapshot."""
 
@@ -251,4 +243,4 @@ class CaseFinished:
     status: Status
 
 
-Command = StartTask | CancelTask | HoldTask | Decide | ScheduleTimer | CancelTimer | CaseFinished
+Command = StartTask | CancelTask | Decide | ScheduleTimer | CancelTimer | CaseFinished

@@ -169,8 +169,13 @@ class CaseHandle:
 
     @property
     def at_work(self) -> tuple[str, ...]:
-        """The tasks that run now, by id."""
-        return tuple(self._case.running[firing].task for firing in self._case.at_work)
+        """The tasks whose bodies run now, by id."""
+        return tuple(self._case.running[firing].task for firing in self._case.bodies)
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The tasks that wait for a person, by id."""
+        return tuple(item.task for item in self._case.items.values())
 
     @property
     def waits_for(self) -> tuple[str, ...]:

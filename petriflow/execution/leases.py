@@ -127,7 +127,7 @@ class Leases(Orders):
     def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
         """Carry out what stands open of a case of the store."""
         case = handle._case
-        firings = {firing: due.get((case.id, firing)) for firing in case.running}
+        firings = {firing: due.get((case.id, firing)) for firing in case.bodies}
         self._bodies.deadlines |= {firing: at for firing, at in firings.items() if at is not None}
         for command in case.open_commands():
             match command:
@@ -238,7 +238,7 @@ class Leases(Orders):
             await self._acquire(away)
         for case, timer in due:
             handle = self._handles.get(case)
-            if handle and handle._case.waiting.rung(timer):
+            if handle and handle._case.awaits(timer):
                 self.turn(handle, TimerFired(timer))
         for case in away:
             self._settle(case)

@@ -27,7 +27,9 @@ class Observer:
     Everything is told in the engine's loop, so an observer must not block. For every case `opened`
     comes first, and either `ended` or `left` last. For every attempt of a task `queued` comes
     first, then `began`, then either `committed` with its `TaskCompleted` or `TaskFailed`, or
-    `withdrawn`. An attempt that calls a workflow is told again when its case is resumed.
+    `withdrawn`. An attempt that calls a workflow is told again when its case is resumed. What a
+    person does is told when it is done, with the times of its offer and of its claim, since other
+    engines may have had the case meanwhile; of what is withdrawn or fails before, only that.
     """
 
     def opened(self, case: CaseHandle, at: float, continued: bool) -> None:
@@ -90,15 +92,15 @@ class Observers:
                 _safely(case, observer.opened, record.at, False)
             _safely(case, observer.committed, record)
 
-    def queued(self, case: CaseHandle, command: StartTask) -> None:
+    def queued(self, case: CaseHandle, command: StartTask, at: float | None = None) -> None:
         """Tell of an attempt that is to begin."""
         for observer in self._all:
-            _safely(case, observer.queued, command, self._clock.now())
+            _safely(case, observer.queued, command, self._clock.now() if at is None else at)
 
-    def began(self, case: CaseHandle, command: StartTask) -> None:
+    def began(self, case: CaseHandle, command: StartTask, at: float | None = None) -> None:
         """Tell of an attempt that begins."""
         for observer in self._all:
-            _safely(case, observer.began, command, self._clock.now())
+            _safely(case, observer.began, command, self._clock.now() if at is None else at)
 
     def withdrawn(self, case: CaseHandle, firing_id: str) -> None:
         """Tell of an attempt that is not wanted any more."""

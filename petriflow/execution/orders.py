@@ -34,6 +34,7 @@ class Orders(Core):
 
     KINDS: frozenset[str] = frozenset(
         {"signal", "suspend", "resume", "cancel", "retry", "skip", "fail"}
+        | {"claim", "release", "complete_task"}
     )
 
     async def _order(self, case: CaseHandle | str, kind: str, **data: Any) -> Any:

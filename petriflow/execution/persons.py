@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from petriflow.execution.events import (
     CancelTimer,
-    HoldTask,
     ScheduleTimer,
     TaskClaimed,
     TaskFailed,
@@ -18,6 +17,7 @@ from petriflow.execution.events import (
 )
 from petriflow.execution.game import Game
 from petriflow.execution.marks import Item
+from petriflow.workflow.variables import Data
 
 
 class Persons(Game):
@@ -60,30 +60,36 @@ class Persons(Game):
             if (limit := tasks[item.task].deadline)
         ]
 
+    def awaits(self, timer: str) -> bool:
+        """Whether the time of a timer, or of a deadline, is waited for."""
+        return self.waiting.rung(timer) is not None or self.overdue(timer) is not None
+
     def overdue(self, timer: str) -> TaskFailed | None:
         """The event that a timer stands for, if it is the deadline of a person's task."""
         item = self.items.get(timer)
-        if item is None:
+        limit = item and self.program.workflow.tasks[item.task].deadline
+        if not limit:
             return None
-        limit = self.program.workflow.tasks[item.task].deadline or 0.0
         return TaskFailed(timer, f"took longer than its deadline of {limit:g} s", final=True)
+
+    def sees(self, firing_id: str) -> Data:
+        """The variables as the task of this item sees them."""
+        if firing_id in self.running:
+            return self._scopes.view(firing_id)
+        return self._scopes.view(self._scope(self.program.jobs[self.items[firing_id].task].scope))
 
     def _claim(self, event: TaskClaimed) -> None:
         item = self.items.get(event.firing_id)
         self.late = item is None or item.holder is not None or self.status != "running"
         if not self.late:
             self._accept(event.firing_id)
-            self._hold(event.firing_id, event.by)
+            self.running[event.firing_id].holder = event.by
 
     def _release(self, event: TaskReleased) -> None:
         item = self.items.get(event.firing_id)
         self.late = item is None or item.holder != event.by
         if not self.late:
-            self._hold(event.firing_id, None)
-
-    def _hold(self, firing_id: str, holder: str | None) -> None:
-        self.running[firing_id].holder = holder
-        self._commands.append(HoldTask(firing_id, holder))
+            self.running[event.firing_id].holder = None
 
     def _time_people(self, before: list[ScheduleTimer]) -> None:
         """Set the timers of new items with a deadline, and call off those of items that are gone.

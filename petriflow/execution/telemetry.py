@@ -270,7 +270,8 @@ class Traces(Observer):
             from opentelemetry import context, trace
 
             self._attempts.setdefault(case.id, {})[command.firing_id] = span
-            if case.workflow.bodies[command.task].calls is None:
+            task = case.workflow.bodies[command.task]
+            if task.calls is None and task.role is None:
                 context.attach(trace.set_span_in_context(span))  # the asyncio task is the body's
 
     def _begin(self, name: str, parent: Span | None, attributes: Any, at: float) -> Span | None:

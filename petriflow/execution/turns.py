@@ -20,14 +20,15 @@ from petriflow.execution.events import (
     StartTask,
     TaskCompleted,
     TaskFailed,
+    TimerFired,
     to_data,
 )
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.history import shown
-from petriflow.execution.marks import Incident
+from petriflow.execution.marks import Incident, Item
 from petriflow.execution.orders import CARRYING, Orders
 from petriflow.execution.questions import answer
-from petriflow.execution.store import Batch, Record, StoredCase
+from petriflow.execution.store import Batch, Record, StoredCase, WorkItem
 from petriflow.net.errors import (
     PetriflowError,
     StoreError,
@@ -48,7 +49,10 @@ class Turns(Orders):
         first, events, ended = event, [event], False
         while events:
             event = events.pop(0)
+            if isinstance(event, TimerFired):
+                event = case.overdue(event.timer) or event
             before, open = dict(case.incidents), not case.finished
+            items = case.items
             commands = case.apply(event)
             if (order := CARRYING.get()) and order.case_id == handle.id and event is first:
                 self.note_answer(order, {"result": not case.late})
@@ -76,13 +80,15 @@ class Turns(Orders):
                     case CancelTimer(timer):
                         self._batch.timers[case.id, timer] = None
                     case StartTask(firing_id, task) if firing_id not in self._bodies.deadlines:
-                        if allowed := handle.workflow.bodies[task].deadline:
+                        allowed = handle.workflow.bodies[task].deadline
+                        if allowed and task not in case.program.people:
                             until = self._clock.now() + allowed
                             self._bodies.deadlines[firing_id] = until
                             self._batch.timers[case.id, firing_id] = until
                 self._commands.append((handle, command))
             self._forget_deadlines(handle, event, commands)
             self._note_incidents(case, before)
+            self._list_work(handle, items)
             for firing_id in called_off:
                 self._call_off(handle, firing_id)
         self.touch(handle)
@@ -121,6 +127,23 @@ class Turns(Orders):
         if not self._children.cancel(firing_id, awaited) and awaited:
             why = "called off before the case that it calls has begun"
             self.turn(handle, TaskFailed(firing_id, why, final=True))
+
+    def _list_work(self, handle: CaseHandle, before: Mapping[str, Item]) -> None:
+        """Have the work lists of people show what an event has changed."""
+        case, now = handle._case, self._clock.now()
+        for id, item in case.items.items():
+            if item == before.get(id):
+                continue
+            role = handle.workflow.tasks[item.task].role or ""
+            known = self._batch.work.get(id, ("", None))[1]
+            offered_at = now if known is None else known.offered_at
+            claimed_at = None if item.holder is None else now
+            self._batch.work[id] = case.id, WorkItem(
+                id, case.id, handle.workflow.name, item.task, role,
+                item.holder, offered_at, claimed_at, item.instance,
+            )  # fmt: skip
+        for id in before.keys() - case.items.keys():
+            self._batch.work[id] = case.id, None
 
     def touch(self, handle: CaseHandle) -> None:
         """Have the case stored, and those who wait for it told."""
@@ -257,6 +280,8 @@ class Turns(Orders):
                 handle, firing_id, attempt
             ):
                 pass  # the case has dropped it or is suspended, or the next engine will start it
+            case StartTask(task=task) if task in handle._case.program.people:
+                pass  # it is on the work list
             case StartTask(task=task) if handle.workflow.bodies[task].calls is not None:
                 self._observers.queued(handle, command)
                 self._observers.began(handle, command)

@@ -94,6 +94,20 @@ class UnknownCase(PetriflowError, KeyError):
     __str__ = Exception.__str__  # KeyError would print the message's repr
 
 
+class UnknownItem(PetriflowError, KeyError):
+    """A work item is not on the lists: it is done or withdrawn, or there never was one."""
+
+    __str__ = Exception.__str__
+
+
+class NotPermitted(PetriflowError):
+    """A person has not the role that a work item is offered to."""
+
+
+class ItemConflict(PetriflowError):
+    """A work item cannot be had just now: another person holds it, or its case is suspended."""
+
+
 class QueryError(PetriflowError):
     """A query about a net cannot be read, or names something that the net does not have."""
 

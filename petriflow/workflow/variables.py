@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -187,6 +187,49 @@ class Schema:
         whole = self._stored({**self.mapping(self.view(now)), **updates, **lists})
         return {name: whole[name][0] if name in lists else whole[name] for name in updates}
 
+    def told(self, now: Data, updates: Mapping[str, Any]) -> Data:
+        """Updates that came as JSON, from a person, as plain data, checked against the model.
+
+        Raises:
+            VariableError: they do not fit the model, or are not JSON.
+        """
+        try:
+            return self._told(now, updates)
+        except VariableError as error:
+            raise VariableError(self.covered(str(error), now, updates)) from None
+
+    def _told(self, now: Data, updates: Mapping[str, Any]) -> Data:
+        data = plain(updates)
+        if self.model is None:
+            return data
+        self._refuse_unknown(data)
+        lists = {name: [data[name]] for name in self.collected & data.keys()}
+        whole = self._stored(self.mapping(self._read({**now, **data, **lists})))
+        return {name: whole[name][0] if name in lists else whole[name] for name in data}
+
+    def form(self, names: Sequence[str]) -> Data:
+        """The JSON Schema of an object of these variables, all of them; of none, for any.
+
+        Of a variable that is collected one item is asked for.
+        """
+        if self.model is None:
+            found: Data = {"type": "object", "properties": {name: {} for name in names}}
+        else:
+            whole = self.model.model_json_schema()
+            found = {key: whole[key] for key in ("type", "$defs") if key in whole}
+            properties = whole["properties"]
+            found["properties"] = {
+                name: properties[name].get("items", {})
+                if name in self.collected
+                else properties[name]
+                for name in names or properties
+            }
+        if names:
+            found["required"] = list(names)
+        if names or self.model is not None:
+            found["additionalProperties"] = False
+        return found
+
     def view(self, data: Data) -> Any:
         """What tasks and guards see: an instance of the model, or a read-only mapping.
 
@@ -199,14 +242,28 @@ class Schema:
             return MappingProxyType(
                 {n: deepcopy(v) if isinstance(v, list | dict) else v for n, v in data.items()}
             )
+        return self._read(data, "as stored, ")
+
+    def _read(self, data: Data, how: str = "") -> Any:
         from pydantic import ValidationError
 
+        assert self.model is not None
         try:
             # As JSON, since only then a strict model takes a text for the date it stands for.
             return self.model.model_validate_json(json.dumps(data))
         except ValidationError as error:
-            misfit = _misfit(self.model, error, "as stored, ")
+            misfit = _misfit(self.model, error, how)
             raise VariableError(self.covered(str(misfit), data)) from None
+
+    def _refuse_unknown(self, variables: Mapping[str, Any]) -> None:
+        assert self.model is not None
+        fields = self.model.model_fields
+        unknown = [str(n) for n in variables if n not in fields]
+        if unknown:
+            raise VariableError(
+                f"variable {unknown[0]!r} is not declared in {self.model.__name__}; "
+                f"declared are: {', '.join(fields)}"
+            )
 
     def mapping(self, view: Any) -> Mapping[str, Any]:
         """The same by name, as texts in the guard language use it."""
@@ -238,13 +295,8 @@ class Schema:
         from pydantic import ValidationError
 
         assert self.model is not None
+        self._refuse_unknown(variables)
         model, fields = self.model, self.model.model_fields
-        unknown = [str(n) for n in variables if n not in fields]
-        if unknown:
-            raise VariableError(
-                f"variable {unknown[0]!r} is not declared in {model.__name__}; "
-                f"declared are: {', '.join(fields)}"
-            )
         try:
             given = model.model_validate(dict(variables))
         except ValidationError as error:

@@ -19,7 +19,6 @@ from petriflow.execution.events import (
     Decided,
     Event,
     EventReceived,
-    HoldTask,
     Resumed,
     ScheduleTimer,
     StartTask,
@@ -86,7 +85,8 @@ def test_a_task_that_nothing_competes_with_begins_at_once_and_waits_for_a_person
     assert not case.bodies
     case.apply(TaskReleased(id, "ann"))
     assert case.late
-    assert case.apply(TaskClaimed(id, "ann")) == [HoldTask(id, "ann")]
+    assert case.apply(TaskClaimed(id, "ann")) == []
+    assert case.items[id].holder == "ann"
     assert not case.fired
     for too_late in (TaskClaimed(id, "bob"), TaskReleased(id, "bob"), TaskClaimed(id, "ann")):
         case.apply(too_late)
@@ -106,14 +106,11 @@ def test_where_others_compete_it_is_only_offered_and_the_first_claim_decides() -
     told = case.apply(TaskClaimed(REVIEW, "ann"))
     assert case.fired == ["w/sequence-1/review.start"]
     assert case.items == {REVIEW: Item("w/sequence-1/review", "ann")}
-    assert [c for c in told if not isinstance(c, CancelTimer)] == [
-        CancelTask(SIGN),
-        HoldTask(REVIEW, "ann"),
-    ]
+    assert [c for c in told if not isinstance(c, CancelTimer)] == [CancelTask(SIGN)]
     assert CancelTimer(SIGN) in told
     assert not case.waiting
     # Given back, it stays begun: the choice is decided.
-    assert case.apply(TaskReleased(REVIEW, "ann")) == [HoldTask(REVIEW, None)]
+    case.apply(TaskReleased(REVIEW, "ann"))
     for too_late in (EventReceived("withdrawn", {}), TaskClaimed(SIGN, "bob")):
         case.apply(too_late)
     assert case.late
@@ -259,36 +256,34 @@ def test_in_every_order_the_lists_are_right_and_the_case_can_be_cut_anywhere(
     known = program(flow)
     case, log = Case(known, "case"), list[Event]()
     event: Event = CaseStarted({"x": 1})
-    items: dict[str, str | None] = {}
+    items: set[str] = set()
     timers: set[str] = set()
     fired: list[str] = []
     for _ in range(data.draw(st.integers(1, 25))):
         twin = copied(case)
         log.append(from_data(type(event).__name__, to_data(event)))
-        before = dict(items)
+        before = set(items)
         commands: list[Command] = case.apply(event)
         assert twin.apply(event) == commands
         assert twin.dump() == case.dump()
         fired += case.fired
         # A work list kept by the commands alone is the one that the case knows.
         if isinstance(event, TaskCompleted | TaskFailed) and not case.late:
-            items.pop(event.firing_id, None)
+            items.discard(event.firing_id)
         for command in commands:
             match command:
                 case StartTask(id, task) if task in known.people:
                     assert id not in before
-                    items[id] = None
-                case HoldTask(id, holder):
-                    items[id] = holder
+                    items.add(id)
                 case CancelTask(id):
-                    items.pop(id, None)
+                    items.discard(id)
                 case ScheduleTimer(timer):
                     timers.add(timer)
                 case CancelTimer(timer):
                     timers.remove(timer)
         if isinstance(event, TimerFired):
             timers.discard(event.timer)
-        assert items == {id: item.holder for id, item in case.items.items()}
+        assert items == set(case.items)
         assert timers == {timer.timer for timer in case.timers}
         if case.finished:
             assert not items

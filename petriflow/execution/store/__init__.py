@@ -10,6 +10,7 @@ from petriflow.execution.store.urls import (
     store_version,
     upgrade_store,
 )
+from petriflow.execution.store.work import WhichWork, WorkItem
 
 __all__ = [
     "VERSION",
@@ -21,6 +22,8 @@ __all__ = [
     "StoredCase",
     "Summary",
     "Which",
+    "WhichWork",
+    "WorkItem",
     "open_store",
     "read_store",
     "store_exists",

@@ -231,4 +231,5 @@ def without(batch: Batch, refused: Collection[str]) -> Batch:
         [key for key in batch.keys if key[2] not in refused],
         {order: said for order, said in batch.answers.items() if said[0] not in refused},
         incidents={key: row for key, row in batch.incidents.items() if key[0] not in refused},
+        work={id: item for id, item in batch.work.items() if item[0] not in refused},
     )

@@ -230,6 +230,8 @@ work_items = Table(
     Column("holder", Text),
     Column("offered_at", Float, nullable=False),
     Column("claimed_at", Float),
+    # its number, where several instances of the task run at once
+    Column("instance", Integer),
     Index("offered_work", "role", "offered_at"),
     sqlite_with_rowid=False,
 )

@@ -22,6 +22,7 @@ from petriflow.execution.store.listing import (
     summaries,
 )
 from petriflow.execution.store.store import Batch, Order, Record, StoredCase
+from petriflow.execution.store.work import WhichWork, WorkItem, values, work_items
 from petriflow.net.errors import UnknownCase
 from petriflow.workflow.variables import Data
 
@@ -89,6 +90,8 @@ class SqlStore:
             (use.answer, [(encode(said), id) for id, (_, said) in batch.answers.items()]),
             (use.no_incident, [*batch.incidents]),
             (use.incident, [(*key, *row) for key, row in batch.incidents.items() if row]),
+            (use.item, [values(item) for _, item in batch.work.values() if item is not None]),
+            (use.no_item, [(id,) for id, (_, item) in batch.work.items() if item is None]),
         ):
             if rows:
                 connection.exec_driver_sql(statement, rows)
@@ -215,6 +218,10 @@ class SqlStore:
         with self._transaction() as connection:
             return incidents(connection, workflow, limit)
 
+    def work(self, which: WhichWork) -> list[WorkItem]:
+        with self._transaction() as connection:
+            return work_items(connection, which)
+
     def purge(self, before: float) -> int:
         with self._transaction() as connection:
             return purge(connection, before)
@@ -256,6 +263,8 @@ class Statements:
     answer: str
     no_incident: str
     incident: str
+    item: str
+    no_item: str
 
 
 def compiled(dialect: sa.Dialect) -> Statements:
@@ -266,6 +275,7 @@ def compiled(dialect: sa.Dialect) -> Statements:
 
     cases, timers, orders = schema.cases, schema.timers, schema.orders
     incidents = schema.incidents
+    work = schema.work_items
     return Statements(
         text(
             sa.insert(cases).values({c.name: sa.bindparam(c.name) for c in (*CASE, cases.c.owner)})
@@ -295,6 +305,11 @@ def compiled(dialect: sa.Dialect) -> Statements:
             .where(incidents.c.incident == sa.bindparam("name"))
         ),
         text(sa.insert(incidents)),
+        # in the same words on both databases; an item keeps the time of its offer
+        text(sa.insert(work))
+        + " ON CONFLICT (id) DO UPDATE SET task = excluded.task, role = excluded.role,"
+        + " holder = excluded.holder, claimed_at = excluded.claimed_at",
+        text(sa.delete(work).where(work.c.id == sa.bindparam("item"))),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from petriflow.execution.notify import Notifier
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
+from petriflow.execution.store.work import WhichWork, WorkItem
 from petriflow.workflow.variables import Data
 
 
@@ -97,6 +98,8 @@ class Batch:
     incidents: dict[tuple[str, str], tuple[str, str, str, float] | None] = field(
         default_factory=dict
     )
+    #: item → what a work list shows of it, and its case; `None` for one that is done or withdrawn
+    work: dict[str, tuple[str, WorkItem | None]] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -214,6 +217,10 @@ class Store(Protocol):
 
     def incidents(self, workflow: str | None, limit: int | None) -> list[OpenIncident]:
         """Where cases wait for a person, of this workflow or of all, the oldest first."""
+        ...
+
+    def work(self, which: WhichWork) -> list[WorkItem]:
+        """What waits for people, the longest waiting first."""
         ...
 
     def purge(self, before: float) -> int:

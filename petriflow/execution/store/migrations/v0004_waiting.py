@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.Text),
         sa.Column("offered_at", sa.Float, nullable=False),
         sa.Column("claimed_at", sa.Float),
+        sa.Column("instance", sa.Integer),
         sqlite_with_rowid=False,
     )
     op.create_index("offered_work", "work_items", ["role", "offered_at"])
