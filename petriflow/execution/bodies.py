@@ -115,7 +115,7 @@ class Bodies:
                 self._observers.began(handle, command)
                 event = await self._run(handle, command, task, _Pulse(self._clock))
         except asyncio.CancelledError as error:
-            if firing_id not in self._running:
+            if not self._is_wanted(firing_id):
                 raise
             final = not _tries_again(task, error)
             event = TaskFailed(firing_id, "the body cancelled itself", final)
@@ -124,8 +124,15 @@ class Bodies:
         except BaseException as error:  # whatever it raises, the case must hear of it
             final = isinstance(error, _TooLate) or not _tries_again(task, error)
             event = failed(handle.workflow.schema, command, say(error), final=final)
-        self._running.pop(firing_id, None)
+        if self._is_wanted(firing_id):
+            del self._running[firing_id]
+        elif firing_id in self._running:
+            return  # begun anew meanwhile, and that is what counts
         self._ended(handle, event)
+
+    def _is_wanted(self, firing_id: str) -> bool:
+        """Whether the asyncio task that runs now is the one at work for a firing."""
+        return self._running.get(firing_id) is asyncio.current_task()
 
     async def _cleaned_up(self, case_id: str) -> None:
         """Return when the bodies of a case that were cancelled have ended, or had their time."""

@@ -26,7 +26,7 @@ do in a case is told by `Persons`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from petriflow.execution.events import (
@@ -40,6 +40,7 @@ from petriflow.execution.events import (
     EventReceived,
     IncidentFailed,
     IncidentResolved,
+    Migrated,
     Resumed,
     ScheduleTimer,
     Status,
@@ -51,6 +52,7 @@ from petriflow.execution.events import (
     TaskSkipped,
     TimerFired,
 )
+from petriflow.execution.game import NOTHING
 from petriflow.execution.marks import Done, Ending, Incident, Running
 from petriflow.execution.program import Program
 from petriflow.execution.trouble import Trouble
@@ -80,7 +82,10 @@ class Case(Trouble):
     def delta(self) -> dict[str, int]:
         """By how much the last event changed the tokens of each place."""
         ids, tokens = self.program.net.place_ids, self._tokens
-        return {ids[p]: tokens[p] - n for p, n in self._before.items() if tokens[p] != n}
+        change = {ids[p]: tokens[p] - n for p, n in self._before.items() if tokens[p] != n}
+        for place, n in self.left.items():  # of the version that it comes from
+            change[place] = change.get(place, 0) - n
+        return {place: n for place, n in change.items() if n} if self.left else change
 
     @property
     def stuck(self) -> bool:
@@ -133,13 +138,15 @@ class Case(Trouble):
     def apply(self, event: Event) -> list[Command]:
         """Take one event in; the answer is what is to be done about it."""
         self.seq += 1
-        self.fired, self._before, self._commands = [], {}, []
+        self.fired, self._before, self._commands, self.left = [], {}, [], NOTHING
         self.late = self.finished
         if self.late:
             return []
         if not isinstance(event, Decided):
             self._silent = 0
             self._circle.clear()
+        if isinstance(event, Migrated):
+            self._restore(event.marking, event.variables, event.control)
         deadlines = self.deadlines
         try:
             self._handle(event)
@@ -210,10 +217,25 @@ class Case(Trouble):
                     self._advance()
                     # Whoever carries these out knows the bodies that are still at work.
                     self._commands += self._starts(under_way)
+            case Migrated(status=status, left=left):
+                self._arrive(status, left)
             case CancelRequested(reason):
                 self._give_up("cancelled", reason or None)
             case _:
                 assert_never(event)
+
+    def _arrive(self, status: Status, left: Mapping[str, int]) -> None:
+        """The case is in another version, and goes on there: questions are asked anew."""
+        self.status, self.left = status, left
+        self._before = {p: 0 for p, tokens in enumerate(self._tokens) if tokens}
+        for branch, inside in self.program.inside.items():
+            if branch not in self._scopes and any(self._tokens[p] for p in inside):
+                self._scopes.open(branch, self._scope(self.program.parent[branch]))
+        under_way = self.bodies
+        self._wake(self.program.everything)
+        self._advance()
+        if self.status == "running":
+            self._commands += self._starts(under_way)
 
     def _is_at_work(self, firing_id: str) -> bool:
         """Whether an attempt's end is awaited; else its token is gone, or it was given up."""
@@ -274,30 +296,37 @@ class Case(Trouble):
         state: tuple[Data, Data, Data],
     ) -> Case:
         """The case of a state that was dumped."""
-        marking, variables, control = state
         case = cls(program, id)
         case.status, case.seq, case.error = status, seq, error
-        case._tokens = program.net.vector(Marking(marking))
-        case._scopes.load(variables)
-        case._firings = control["firings"]
-        case.running = {firing: Running(*running) for firing, running in control["running"].items()}
-        case.deciding = dict(control["deciding"])
-        case.incidents = {p: Incident(kind, e) for p, (kind, e) in control["incidents"].items()}
-        case.waiting.since = dict(control.get("waiting", {}))
-        case.waiting.mailbox = [(name, payload) for name, payload in control.get("mailbox", [])]
-        case._asked = dict(control.get("asked", {}))
-        case._instances = dict(control.get("instances", {}))
-        case.waiting.offers = dict(control.get("offers", {}))
-        for firing, holder in control.get("holders", {}).items():
-            case.running[firing].holder = holder
-        case.done = [Done(*done) for done in control.get("done", [])]
-        case.ending = Ending(*control["ending"]) if "ending" in control else None
+        case._restore(*state)
         return case
+
+    def _restore(self, marking: Data, variables: Data, control: Data) -> None:
+        self._tokens = self.program.net.vector(Marking(marking))
+        self._scopes.load(variables)
+        self._firings = control["firings"]
+        self.running = {firing: Running(*running) for firing, running in control["running"].items()}
+        self.deciding = dict(control["deciding"])
+        self.incidents = {p: Incident(kind, e) for p, (kind, e) in control["incidents"].items()}
+        self.waiting.since = dict(control.get("waiting", {}))
+        self.waiting.mailbox = [(name, payload) for name, payload in control.get("mailbox", [])]
+        self._asked = dict(control.get("asked", {}))
+        self._instances = dict(control.get("instances", {}))
+        self.waiting.offers = dict(control.get("offers", {}))
+        for firing, holder in control.get("holders", {}).items():
+            self.running[firing].holder = holder
+        self.done = [Done(*done) for done in control.get("done", [])]
+        self.ending = Ending(*control["ending"]) if "ending" in control else None
 
     @classmethod
     def replay(cls, program: Program, id: str, events: Iterable[Event]) -> Case:
-        """The case after these events."""
+        """The case after these events, all that it had: those of earlier versions are counted, and
+        the event that brought it into this one says all that they led to.
+        """
+        told = list(events)
+        moves = [n for n, event in enumerate(told) if isinstance(event, Migrated)]
         case = cls(program, id)
-        for event in events:
+        case.seq = moves[-1] if moves else 0
+        for event in told[case.seq :]:
             case.apply(event)
         return case

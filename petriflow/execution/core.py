@@ -180,6 +180,22 @@ class Core:
         """Drop cases that another engine has."""
         raise NotImplementedError
 
+    def _load(self, stored: StoredCase) -> CaseHandle | None:
+        """Have a case of the store."""
+        raise NotImplementedError
+
+    def _continue(self, handle: CaseHandle, due: Mapping[tuple[str, str], float]) -> None:
+        """Carry out what stands open of a case of the store."""
+        raise NotImplementedError
+
+    def _find(self, workflow: Workflow | str) -> Workflow:
+        """One of the engine's workflows."""
+        raise NotImplementedError
+
+    def _row(self, handle: CaseHandle) -> StoredCase:
+        """What is stored of a case."""
+        raise NotImplementedError
+
     def _settle(self, id: str) -> None:
         """Put a case away that was reached for, if nothing has come of it."""
         raise NotImplementedError

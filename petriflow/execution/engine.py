@@ -40,6 +40,7 @@ from petriflow.execution.starting import Starting
 from petriflow.execution.store import Batch, Record, Store, open_store
 from petriflow.execution.timers import Timers
 from petriflow.execution.turns import Turns
+from petriflow.execution.versions import Versions
 from petriflow.net.errors import (
     DefinitionError,
     PetriflowError,
@@ -50,7 +51,7 @@ from petriflow.workflow import Workflow
 T = TypeVar("T")
 
 
-class Engine(Starting, Turns, Desk, People, Mending, Leases, Hints):
+class Engine(Starting, Turns, Desk, People, Mending, Versions, Leases, Hints):
     """Runs proven workflows and keeps their cases.
 
     Args:

@@ -146,6 +146,25 @@ class CancelRequested:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """The case goes on in another version of its workflow, from this state.
+
+    `definition` and `workflow` are the new version's hash and name, `before` is the old hash, and
+    `left` the tokens there. The rest is the whole state, so that whoever replays a history needs no
+    earlier version: it begins here.
+    """
+
+    definition: str
+    workflow: str
+    before: str
+    status: Status
+    left: dict[str, int]
+    marking: dict[str, int]
+    variables: Data
+    control: Data
+
+
 Event = (
     CaseStarted
     | TaskCompleted
@@ -162,13 +181,14 @@ Event = (
     | Suspended
     | Resumed
     | CancelRequested
+    | Migrated
 )
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         CaseStarted, TaskCompleted, TaskFailed, TaskClaimed, TaskReleased, Decided, DecisionFailed,
         IncidentResolved, TaskSkipped, IncidentFailed, EventReceived, TimerFired, Suspended,
-        Resumed, CancelRequested,
+        Resumed, CancelRequested, Migrated,
     )
 }  # fmt: skip
 

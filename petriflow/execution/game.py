@@ -5,7 +5,7 @@ What an event does to the marking is decided here, and only here; `Case` says wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
 from petriflow.execution.events import (
@@ -25,6 +25,8 @@ from petriflow.execution.waiting import Waiting
 from petriflow.net import Marking
 from petriflow.workflow.variables import Data
 
+#: Shared by all cases that have not just come from another version.
+NOTHING: Mapping[str, int] = {}
 #: More silent firings than this in a row, and the case is taken to be going round in a circle.
 MOST_SILENT_FIRINGS = 10_000
 
@@ -51,6 +53,7 @@ class Game:
         "id",
         "incidents",
         "late",
+        "left",
         "program",
         "running",
         "seq",
@@ -66,6 +69,8 @@ class Game:
         self.seq = 0
         self.fired: list[str] = []
         self.late = False
+        #: the tokens that it had in another version of its workflow, when it has come from there
+        self.left = NOTHING
         self.running: dict[str, Running] = {}
         self.deciding: dict[str, int] = {}
         #: by choice, or by firing

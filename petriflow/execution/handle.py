@@ -330,6 +330,14 @@ class CaseHandle:
                 waiter.set_exception(_incident(case))
         self._waiters.clear()
 
+    def abandon(self, error: PetriflowError) -> None:
+        """Tell those who wait that nothing more is to be heard of the case here."""
+        for told in (*self._waiters, *self._settlers):
+            if not told.done():
+                told.set_exception(error)
+        self._waiters.clear()
+        self._settlers.clear()
+
     def __repr__(self) -> str:
         return f"<Case {self.id!r} of {self.workflow.name!r}: {self.status}>"
 

@@ -184,7 +184,15 @@ class Leases(Orders):
         known = {h.id: h._case.seq for h in handles if h.away}
         for row in await self._in_writer(self._store.changed, known) if known else ():
             handle = self._known.get(row.id)
-            if handle is not None and handle.away and row.definition in self._workflows:
+            if handle is not None and handle.away and row.definition not in self._workflows:
+                self._watched.pop(row.id, None)
+                handle.abandon(
+                    UnknownCase(
+                        f"case {row.id!r} was moved to another version of workflow "
+                        f"{row.workflow!r}, which this engine was not given"
+                    )
+                )
+            elif handle is not None and handle.away:
                 self._handle(row, self._workflows[row.definition]).tell()
                 if not handle.awaited:
                     self._watched.pop(row.id, None)

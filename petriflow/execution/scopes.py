@@ -168,6 +168,6 @@ class Scopes:
         """Take over a state that was dumped."""
         self._number = data["number"]
         self._scopes = {
-            path: Scope(parent, since, {n: (v, k) for n, (v, k) in writes.items()}, before)
+            path: Scope(parent, since, {n: (v, k) for n, (v, k) in writes.items()}, dict(before))
             for path, (parent, since, writes, before) in data["scopes"].items()
         }

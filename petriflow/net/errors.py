@@ -5,7 +5,7 @@
 * the caller of the token game: `NotEnabled`, `NotEnoughTokens`
 * the data of a case: `VariableError`, `VariableConflict`, `NoBranchEnabled`
 * the author of a task body: `TaskError`
-* whoever runs an engine: `NotProvenSound`, `StoreError`, `UnknownCase`
+* whoever runs an engine: `NotProvenSound`, `StoreError`, `UnknownCase`, `MigrationError`
 * whoever asks about a net: `QueryError`
 * whoever draws: `DrawingError`
 * whoever tests a workflow: `StoryError`
@@ -86,6 +86,10 @@ class NotProvenSound(PetriflowError):
 
 class StoreError(PetriflowError):
     """The store of cases cannot be opened, read or written."""
+
+
+class MigrationError(PetriflowError):
+    """Cases cannot be moved to another version of their workflow; nothing was changed."""
 
 
 class UnknownCase(PetriflowError, KeyError):

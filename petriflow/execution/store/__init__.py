@@ -10,11 +10,13 @@ from petriflow.execution.store.urls import (
     store_version,
     upgrade_store,
 )
+from petriflow.execution.store.versions import Definition
 from petriflow.execution.store.work import WhichWork, WorkItem
 
 __all__ = [
     "VERSION",
     "Batch",
+    "Definition",
     "OpenIncident",
     "Order",
     "Record",

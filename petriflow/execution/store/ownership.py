@@ -232,4 +232,5 @@ def without(batch: Batch, refused: Collection[str]) -> Batch:
         {order: said for order, said in batch.answers.items() if said[0] not in refused},
         incidents={key: row for key, row in batch.incidents.items() if key[0] not in refused},
         work={id: item for id, item in batch.work.items() if item[0] not in refused},
+        moved=[move for move in batch.moved if move[0] not in refused],
     )

@@ -42,6 +42,7 @@ class PostgresStore(SqlStore):
     def __init__(self, url: sa.URL) -> None:
         self._mine = Ownership()
         self.engine = self._mine.engine
+        self._defined = {}
         self._engine = connect(url, self.engine)
         self._name = self._engine.url.render_as_string()
         try:
@@ -141,8 +142,21 @@ class PostgresStore(SqlStore):
             except Unreachable:
                 if time.monotonic() > until:
                     raise
+            except StoreError as error:
+                if not self._forgotten(error):
+                    raise
+                continue
             again = True
             time.sleep(0.2)
+
+    def _forgotten(self, error: StoreError) -> bool:
+        """Whether a definition of this engine was removed meanwhile; then it is there again."""
+        diagnosis = getattr(getattr(error.__cause__, "orig", None), "diag", None)
+        if getattr(diagnosis, "constraint_name", None) != "cases_definition_fkey":
+            return False
+        for hash, row in self._defined.items():
+            self.define(hash, *row)
+        return True
 
     def _commit(self, batch: Batch, again: bool) -> frozenset[str]:
         """One attempt. The connection may have gone after the last one had been committed."""
@@ -150,6 +164,8 @@ class PostgresStore(SqlStore):
             if again and (written := self._mine.holds(connection, batch)):
                 return frozenset(case.id for case in batch.cases if case.id not in written)
             refused = self._mine.guard(connection, batch)
+            together = frozenset(id for id, _, _ in batch.moved)
+            refused |= together if refused & together else frozenset()
             allowed = without(batch, refused) if refused else batch
             self._write(connection, allowed)
         return refused

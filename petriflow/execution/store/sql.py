@@ -22,6 +22,7 @@ from petriflow.execution.store.listing import (
     summaries,
 )
 from petriflow.execution.store.store import Batch, Order, Record, StoredCase
+from petriflow.execution.store.versions import Definition, definitions, forget
 from petriflow.execution.store.work import WhichWork, WorkItem, values, work_items
 from petriflow.net.errors import UnknownCase
 from petriflow.workflow.variables import Data
@@ -49,6 +50,8 @@ class SqlStore:
     _engine: sa.Engine
     _name: str
     _statements: Statements
+    #: the definitions that this engine has
+    _defined: dict[str, tuple[str, Data, float]]
     #: the name of the engine that uses the store, for the cases that it has
     engine: str
 
@@ -62,12 +65,26 @@ class SqlStore:
         row = {"hash": hash, "name": name, "document": document, "created_at": now}
         with self._transaction() as connection:
             connection.execute(self._insert(schema.definitions).on_conflict_do_nothing(), row)
+        self._defined[hash] = name, document, now
 
     def definition(self, hash: str) -> Data:
         query = sa.select(schema.definitions.c.document).where(schema.definitions.c.hash == hash)
         with self._transaction() as connection:
             found: Data = connection.execute(query).scalar_one()
         return found
+
+    def definitions(self) -> list[Definition]:
+        with self._transaction() as connection:
+            return definitions(connection)
+
+    def forget(self, hash: str) -> Definition:
+        with self._transaction() as connection:
+            return forget(connection, hash)
+
+    def release(self, ids: Collection[str]) -> None:
+        mine = sa.update(schema.cases).where(self._among(cases.id, ids))
+        with self._transaction() as connection:
+            connection.execute(mine.where(cases.owner == self.engine).values(owner=None))
 
     def commit(self, batch: Batch) -> frozenset[str]:
         with self._transaction() as connection:
@@ -82,6 +99,7 @@ class SqlStore:
         for statement, rows in (
             (use.new_case, [new_case(c, self.engine) for c in batch.cases if c.id in born]),
             (use.old_case, [old_case(c) for c in batch.cases if c.id not in born]),
+            (use.move, [(hash, name, id) for id, hash, name in batch.moved]),
             (use.event, [event(r) for r in batch.records]),
             (use.timer, due),
             (use.no_timer, gone),
@@ -255,6 +273,7 @@ class Statements:
 
     new_case: str
     old_case: str
+    move: str
     event: str
     timer: str
     no_timer: str
@@ -284,6 +303,11 @@ def compiled(dialect: sa.Dialect) -> Statements:
             sa.update(cases)
             .where(cases.c.id == sa.bindparam("case"))
             .values({name: sa.bindparam(f"new_{name}") for name in _STATE})
+        ),
+        text(
+            sa.update(cases)
+            .where(cases.c.id == sa.bindparam("case"))
+            .values(definition=sa.bindparam("new_definition"), workflow=sa.bindparam("new_name"))
         ),
         text(sa.insert(schema.events)),
         text(sa.insert(timers)),

@@ -38,6 +38,7 @@ class SqliteStore(SqlStore):
     def __init__(self, url: sa.URL) -> None:
         self.engine = secrets.token_hex(16)
         self._name = url.database or "in memory"
+        self._defined = {}
         self._lock = self._own(url.database)
         self._engine = sa.create_engine(
             url,

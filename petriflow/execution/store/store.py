@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from petriflow.execution.notify import Notifier
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
+from petriflow.execution.store.versions import Definition
 from petriflow.execution.store.work import WhichWork, WorkItem
 from petriflow.workflow.variables import Data
 
@@ -100,6 +101,9 @@ class Batch:
     )
     #: item → what a work list shows of it, and its case; `None` for one that is done or withdrawn
     work: dict[str, tuple[str, WorkItem | None]] = field(default_factory=dict)
+    #: (case, definition, workflow) of the cases that go on in another version; they do so all
+    #: together, or the whole batch is refused for them
+    moved: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 class Store(Protocol):
@@ -123,6 +127,18 @@ class Store(Protocol):
 
     def definition(self, hash: str) -> Data:
         """The document of a definition that is kept."""
+        ...
+
+    def definitions(self) -> list[Definition]:
+        """All definitions that are kept, and how many cases use each."""
+        ...
+
+    def forget(self, hash: str) -> Definition:
+        """Remove a definition; raises StoreError where cases use it."""
+        ...
+
+    def release(self, ids: Collection[str]) -> None:
+        """Have these cases no more, without having done anything for them."""
         ...
 
     def commit(self, batch: Batch) -> frozenset[str]:
