@@ -145,8 +145,7 @@ class Leases(Orders):
     async def _reach(self, id: str) -> CaseHandle | None:
         while id not in self._handles:
             if id not in self._reaching:
-                self._reaching[id] = self._loop.create_task(self._acquire([id]))
-                self._reaching[id].add_done_callback(lambda _: self._reaching.pop(id))
+                self._reaching[id] = self._loop.create_task(self._acquire_one(id))
                 await asyncio.shield(self._reaching[id])
                 break
             await asyncio.shield(self._reaching[id])
@@ -163,6 +162,12 @@ class Leases(Orders):
         if stored.status in FINAL:
             raise UnknownCase(f"case {id!r} is not open: it is {stored.status}")
         return None
+
+    async def _acquire_one(self, id: str) -> None:
+        try:
+            await self._acquire([id])
+        finally:  # not later: whoever waited for what is done already would never let others run
+            del self._reaching[id]
 
     async def _acquire(self, ids: Collection[str]) -> None:
         # One after the other: what was read of a case is what it is when it is had.

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from petriflow import Engine, TaskContext, Workflow, call, task
 from petriflow.execution.store import Batch, open_store, ownership
-from petriflow.net.errors import DefinitionError
+from petriflow.net.errors import DefinitionError, UnknownCase
 from petriflow.patterns import event, parallel, sequence, timer
 
 from .sharing import called, count_open, flow
@@ -390,3 +390,26 @@ async def test_a_key_that_two_engines_use_at_once_is_one_case(database: str) -> 
             assert (await asyncio.wait_for(case.wait(), 30)).completed
     assert rows(database, "SELECT count(*) FROM cases") == [(10,)]
     assert rows(database, "SELECT count(*) FROM keys") == [(10,)]
+
+
+async def test_who_waits_for_what_another_has_just_got_lets_the_others_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second asks when the first has its answer and nobody has been told of it yet."""
+
+    async def at_once(self: Engine, ids: list[str]) -> None: ...
+
+    monkeypatch.setattr(Engine, "_acquire", at_once)
+
+    async def second() -> None:
+        for _ in range(2):  # the first has asked, and it has been done
+            await asyncio.sleep(0)
+        with pytest.raises(UnknownCase):
+            await engine.suspend("nothing")
+
+    async with Engine("sqlite://", workflows=[flow]) as engine:
+        first = asyncio.create_task(engine.suspend("nothing"))
+        async with asyncio.timeout(10):
+            await second()
+        with pytest.raises(UnknownCase):
+            await first
