@@ -9,6 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from petriflow.analysis.behavioural.alignment import (
+        Alignment,
+        Conformance,
+        Deviation,
+        conformance,
+    )
     from petriflow.analysis.behavioural.backward import Covering, cover
     from petriflow.analysis.behavioural.coverability import CoverabilityGraph, coverability_graph
     from petriflow.analysis.behavioural.liveness import (
@@ -71,6 +77,7 @@ if TYPE_CHECKING:
     from petriflow.analysis.structural.structure import Cluster, Structure, structure
 
 __all__ = [
+    "Alignment",
     "Answer",
     "BlockTree",
     "Bounds",
@@ -78,10 +85,12 @@ __all__ = [
     "Cluster",
     "Component",
     "Components",
+    "Conformance",
     "CoverabilityGraph",
     "Covering",
     "Deadlocks",
     "Decision",
+    "Deviation",
     "Diagnosis",
     "Feasibility",
     "Finding",
@@ -106,6 +115,7 @@ __all__ = [
     "blocks",
     "bounds",
     "check_certificate",
+    "conformance",
     "cover",
     "coverability_graph",
     "deadlocks",
@@ -159,6 +169,10 @@ _HOME = {
     "deadlocks": "behavioural.properties",
     "is_safe": "behavioural.properties",
     "reachability_graph": "behavioural.properties",
+    "Alignment": "behavioural.alignment",
+    "Conformance": "behavioural.alignment",
+    "Deviation": "behavioural.alignment",
+    "conformance": "behavioural.alignment",
     "Checked": "checking.check",
     "check_certificate": "checking.check",
     "Diagnosis": "diagnosis.cause",

@@ -87,6 +87,10 @@ class Core:
         with working(self._clock):
             return await self._loop.run_in_executor(self._writer, work, *args)
 
+    def _find(self, workflow: Workflow | str) -> Workflow:
+        """The workflow that this engine was given; raises DefinitionError."""
+        raise NotImplementedError
+
     def turn(self, handle: CaseHandle, event: Event) -> None:
         """Apply an event and the answers to the guards it asks for; hand all to the writer."""
         raise NotImplementedError

@@ -20,9 +20,11 @@ from petriflow.execution.events import (
 from petriflow.execution.explain import Explanation, explained
 from petriflow.execution.handle import CaseHandle, Outcome
 from petriflow.execution.history import History, history, secrets
+from petriflow.execution.logs import event_log
 from petriflow.execution.orders import Orders
 from petriflow.execution.program import program
 from petriflow.execution.store import Summary, Which
+from petriflow.formats.event_log import EventLog
 from petriflow.net.errors import DefinitionError, UnknownCase, printable
 from petriflow.patterns.duration import Duration, seconds
 from petriflow.patterns.fragment import Event as Wait
@@ -270,6 +272,17 @@ class Desk(Orders):
         """
         self.check()
         return await self._in_writer(history, self._store, case_id)
+
+    async def log(self, workflow: Workflow | str) -> EventLog:
+        """What the stored cases of a workflow have done, as an event log: `log.save("x.xes")`
+        writes it for process-mining tools, `conformance(workflow.net, log)` holds it against the
+        net.
+
+        Raises:
+            DefinitionError: the engine was not given this workflow.
+        """
+        self.check()
+        return await self._in_writer(event_log, self._store, self._find(workflow))
 
     async def outcome(self, case_id: str) -> Outcome:
         """What the store holds of a case, ended or not.

@@ -32,6 +32,11 @@ def parse(file: str | os.PathLike[str], *, recover: bool = False) -> etree._Elem
         raise FormatError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > MOST_BYTES:
         raise FormatError(f"{path}: larger than {MOST_BYTES // 1_000_000} MB; is it the file?")
+    return parse_bytes(path, data, recover=recover)
+
+
+def parse_bytes(path: Path, data: bytes, *, recover: bool = False) -> etree._Element:
+    """The root element of what a file holds; as `parse`."""
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -52,7 +57,7 @@ def parse(file: str | os.PathLike[str], *, recover: bool = False) -> etree._Elem
     if root.getroottree().docinfo.doctype:
         raise FormatError(f"{path}: it declares a document type, which is refused; take it out")
     if recover and parser.error_log:
-        warn(FormatNote(f"{path}: not well-formed, read as far as possible"), stacklevel=3)
+        warn(FormatNote(f"{path}: not well-formed, read as far as possible"), stacklevel=4)
     return root
 
 
