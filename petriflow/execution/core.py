@@ -192,10 +192,6 @@ class Core:
         """Carry out what stands open of a case of the store."""
         raise NotImplementedError
 
-    def _find(self, workflow: Workflow | str) -> Workflow:
-        """One of the engine's workflows."""
-        raise NotImplementedError
-
     def _row(self, handle: CaseHandle) -> StoredCase:
         """What is stored of a case."""
         raise NotImplementedError
