@@ -65,7 +65,7 @@ DOORS = {
     "analysis.soundness.report:Report.play": {"drawing"},
     "analysis.queries.logic:Answer.play": {"drawing"},
     "execution.handle:CaseHandle.view": {"drawing"},
-    "analysis.soundness.report:Report._overlay": {"drawing"},
+    "analysis.soundness.report:Report.shown": {"drawing"},
     "analysis.soundness.report:Report._picture": {"drawing"},
     "analysis.queries.logic:Answer._picture": {"drawing"},
     "cli:_version": {""},

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 # The commands enter themselves when their modules are loaded, in the order of the help.
-from petriflow.cli import analyse, pictures, cases  # isort: skip  # noqa: F401
+from petriflow.cli import analyse, pictures, playing, cases  # isort: skip  # noqa: F401
 from petriflow.cli import bpmn, cases_app, database, incidents, logs  # isort: skip  # noqa: F401
 from petriflow.cli.common import app, notes
 from petriflow.net.errors import PetriflowError

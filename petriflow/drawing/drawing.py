@@ -107,6 +107,12 @@ class Drawing:
         """The picture as one SVG element; the same net gives the same text."""
         return svg(self.scene, self.theme)
 
+    def text(self) -> str:
+        """The picture in letters, for a terminal that is wide enough for it."""
+        from petriflow.drawing.terminal import plain
+
+        return plain(self.scene)
+
     def figure(self) -> Figure:
         """The picture as a matplotlib figure that belongs to no window."""
         from petriflow.drawing.mpl import figure

@@ -161,7 +161,7 @@ class Report:
             lines = "\n".join(rest)
             body += f"<p><b>{escape(first)}</b></p><pre>{escape(lines)}</pre>"
         if self.witness is not None:
-            body += self._picture(self.witness)
+            body += self._picture()
         opened = " open" if self.faults else ""
         return f"<details{opened}><summary>{sign} {escape(self.headline)}</summary>{body}</details>"
 
@@ -176,17 +176,22 @@ class Report:
         witness = self.witness
         if witness is None:
             return play(self.given)
-        end = self._overlay(witness)
+        end = self.shown
         return play(self.given, witness.trace, initial=self.initial, at_end=end)
 
-    def _picture(self, witness: Witness) -> str:
+    def _picture(self) -> str:
         from petriflow.drawing import draw
 
-        return draw(self.given, overlay=self._overlay(witness)).svg()
+        return draw(self.given, overlay=self.shown).svg()
 
-    def _overlay(self, witness: Witness) -> Overlay:
+    @property
+    def shown(self) -> Overlay:
+        """The gravest fault as an overlay of a picture: the way there, and what is at fault."""
         from petriflow.drawing import Overlay
 
+        witness = self.witness
+        if witness is None:
+            return Overlay()
         dead = frozenset(witness.transitions if witness.kind == "dead-transitions" else ())
         return Overlay(
             path=witness.trace,
