@@ -81,7 +81,12 @@ class Leases(Orders):
         for handle in [handle for row in stored if (handle := self._load(row))]:
             if not again:
                 self._observers.opened(handle, continued=True)
-            self._continue(handle, due)
+            try:
+                self._continue(handle, due)
+            except Exception as error:  # such as a timer whose row is not there
+                self._let_go([handle.id], unborn=[handle.id])
+                self._observers.left(handle)
+                self._set_aside(handle.id, _damaged(handle.id, error))
 
     def _load(self, stored: StoredCase) -> CaseHandle | None:
         """Have a case of the store; one that cannot be read stays there and stops no other."""
@@ -89,8 +94,7 @@ class Leases(Orders):
         try:
             handle = self._handle(stored, workflow)
         except StoreError as error:
-            self._damaged[stored.id] = error
-            log.error("%s", error, extra={"case_id": stored.id})
+            self._set_aside(stored.id, error)
             return None
         handle.away = handle.refused = False
         self._handles[stored.id] = handle
@@ -101,6 +105,11 @@ class Leases(Orders):
         if stored.active and not handle.active:  # of a time when that was not noted
             self.touch(handle)
         return handle
+
+    def _set_aside(self, id: str, error: StoreError) -> None:
+        """Leave a damaged case as it is; whoever asks for it is told."""
+        self._damaged[id] = error
+        log.error("%s", error, extra={"case_id": id})
 
     def _handle(self, stored: StoredCase, workflow: Workflow) -> CaseHandle:
         try:
@@ -113,9 +122,7 @@ class Leases(Orders):
                 (stored.marking, stored.variables, stored.control),
             )
         except Exception as error:
-            raise StoreError(
-                f"case {stored.id!r} in the store is damaged ({say(error)}); restore the file"
-            ) from error
+            raise _damaged(stored.id, error) from error
         handle = self._known.get(stored.id)
         if handle is None:
             handle = CaseHandle(self, case, workflow, stored.created_at, away=True)
@@ -261,3 +268,8 @@ class Leases(Orders):
         handle = self._handles.get(id)
         if handle and id not in self._dirty and not handle.active:
             self._put_away(handle)
+
+
+def _damaged(id: str, error: Exception) -> StoreError:
+    what = f"{type(error).__name__}: {say(error)}"
+    return StoreError(f"case {id!r} in the store is damaged ({what}); restore the file")
