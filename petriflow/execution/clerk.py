@@ -25,5 +25,8 @@ class Clerk(Engine):
     def _takes(self) -> list[str]:
         return []
 
+    async def _keep_schedules(self) -> None:
+        pass
+
     async def _first_timers(self, before: float, limit: int) -> list[Due]:
         return []

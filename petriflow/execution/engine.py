@@ -36,7 +36,7 @@ from petriflow.execution.mending import Mending
 from petriflow.execution.observer import Observer, Observers
 from petriflow.execution.people import People
 from petriflow.execution.redis import Redis, RedisLink
-from petriflow.execution.starting import Starting
+from petriflow.execution.schedules import Schedules
 from petriflow.execution.store import Batch, Record, Store, open_store
 from petriflow.execution.timers import Timers
 from petriflow.execution.turns import Turns
@@ -51,7 +51,7 @@ from petriflow.workflow import Workflow
 T = TypeVar("T")
 
 
-class Engine(Starting, Turns, Desk, People, Mending, Versions, Leases, Hints):
+class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints):
     """Runs proven workflows and keeps their cases.
 
     Args:
@@ -127,6 +127,7 @@ class Engine(Starting, Turns, Desk, People, Mending, Versions, Leases, Hints):
         self._telling: set[tuple[str, str]] = set()
         self._starting: dict[tuple[str, str], asyncio.Task[CaseHandle]] = {}
         self._left: dict[str, str] = {}
+        self._failed: set[tuple[str, float]] = set()
         self._entered = self._stopping = False
         self._error: PetriflowError | None = StoreError("the engine is not running; enter it first")
         names = [w.name for w in self._workflows.values()]
@@ -160,6 +161,7 @@ class Engine(Starting, Turns, Desk, People, Mending, Versions, Leases, Hints):
         self._commands: list[tuple[CaseHandle, Command]] = []
         self._dirty: dict[str, CaseHandle] = {}
         self._work = asyncio.Event()
+        self._rescheduled = asyncio.Event()
         self._commits: list[asyncio.Future[None]] = []
         self._error = None
         try:
@@ -180,6 +182,7 @@ class Engine(Starting, Turns, Desk, People, Mending, Versions, Leases, Hints):
         self._ringing = asyncio.create_task(self._timers.go())
         self._leases = asyncio.create_task(self._keep_leases())
         self._looking = self._listen()
+        self._scheduling = asyncio.create_task(self._keep_schedules())
         self._flusher = asyncio.create_task(self._flush_forever())
         self._flusher.add_done_callback(self._flusher_ended)
         return self
@@ -192,7 +195,7 @@ class Engine(Starting, Turns, Desk, People, Mending, Versions, Leases, Hints):
     ) -> None:
         # From here on nothing new is begun; what has happened until the end is still stored.
         self._stopping = True
-        loops = self._leases, self._ringing, self._looking
+        loops = self._leases, self._ringing, self._looking, self._scheduling
         for loop in loops:
             loop.cancel()
         try:

@@ -1,5 +1,6 @@
 """Where cases are kept."""
 
+from petriflow.execution.store.calendar import Schedule
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.execution.store.schema import VERSION
 from petriflow.execution.store.store import Batch, Order, Record, Store, StoredCase
@@ -20,6 +21,7 @@ __all__ = [
     "OpenIncident",
     "Order",
     "Record",
+    "Schedule",
     "Store",
     "StoredCase",
     "Summary",

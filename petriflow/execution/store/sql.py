@@ -12,7 +12,8 @@ import orjson  # a case's state is written at every commit; four times as fast a
 import sqlalchemy as sa
 
 from petriflow.execution.notify import Notifier, Silent
-from petriflow.execution.store import schema
+from petriflow.execution.store import calendar, schema
+from petriflow.execution.store.calendar import Schedule
 from petriflow.execution.store.listing import (
     OpenIncident,
     Summary,
@@ -80,6 +81,22 @@ class SqlStore:
     def forget(self, hash: str) -> Definition:
         with self._transaction() as connection:
             return forget(connection, hash)
+
+    def schedules(self, workflows: Collection[str] | None = None) -> list[Schedule]:
+        with self._transaction() as connection:
+            return calendar.schedules(connection, workflows)
+
+    def keep_schedule(self, schedule: Schedule) -> Schedule:
+        with self._transaction() as connection:
+            return calendar.keep(connection, self._insert, schedule)
+
+    def remove_schedule(self, name: str) -> bool:
+        with self._transaction() as connection:
+            return calendar.remove(connection, name)
+
+    def advance_schedule(self, schedule: Schedule, next_at: float, case: str) -> None:
+        with self._transaction() as connection:
+            calendar.advance(connection, schedule, next_at, case)
 
     def release(self, ids: Collection[str]) -> None:
         mine = sa.update(schema.cases).where(self._among(cases.id, ids))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from petriflow.execution.notify import Notifier
+from petriflow.execution.store.calendar import Schedule
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.execution.store.versions import Definition
 from petriflow.execution.store.work import WhichWork, WorkItem
@@ -135,6 +136,22 @@ class Store(Protocol):
 
     def forget(self, hash: str) -> Definition:
         """Remove a definition; raises StoreError where cases use it."""
+        ...
+
+    def schedules(self, workflows: Collection[str] | None = None) -> list[Schedule]:
+        """What begins by the calendar, of these workflows or all; the next to come first."""
+        ...
+
+    def keep_schedule(self, schedule: Schedule) -> Schedule:
+        """Keep a schedule in place of the one of its name; as it is kept then."""
+        ...
+
+    def remove_schedule(self, name: str) -> bool:
+        """Remove a schedule; whether there was one."""
+        ...
+
+    def advance_schedule(self, schedule: Schedule, next_at: float, case: str) -> None:
+        """Note that a schedule has begun a case, unless it is not as it was any more."""
         ...
 
     def release(self, ids: Collection[str]) -> None:
