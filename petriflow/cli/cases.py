@@ -117,6 +117,8 @@ async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
         out.print(f"waiting: {why}", style="yellow", markup=False, soft_wrap=True)
         if not outcome.error:
             tell = f"`petriflow cases signal {case.id} EVENT --model FILE` tells it"
+            if case.asks:
+                tell = "`petriflow cases work` lists it, and `cases complete` hands it in"
             out.print(
                 f"{tell}; `run --continue` goes on", style="dim", markup=False, soft_wrap=True
             )
@@ -166,7 +168,11 @@ def _awaited(case: CaseHandle) -> str:
         for t in case.waits_for
         if (trigger := triggers[t])
     }
-    return " or ".join(dict.fromkeys(words.values()))
+    people = (
+        f"a person of the role {case.workflow.tasks[task].role!r} to do {_label(task)!r}"
+        for task in case.asks
+    )
+    return " or ".join(dict.fromkeys([*people, *words.values()]))
 
 
 def _teller(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
@@ -11,7 +11,7 @@ from petriflow.analysis.diagnosis import words
 from petriflow.analysis.display import Listing
 from petriflow.execution.events import FINAL, Status
 from petriflow.execution.program import Program, program
-from petriflow.execution.store import Record, Store, StoredCase
+from petriflow.execution.store import Record, Store, StoredCase, WhichWork, WorkItem
 from petriflow.net import Marking, is_enabled
 from petriflow.patterns.fragment import Timer
 from petriflow.workflow import Workflow
@@ -24,6 +24,7 @@ class Wait:
     `kind` is one of
 
     - `task`: a body that runs, or whose next attempt is to come;
+    - `person`: a task that is offered to a role, or held by somebody of it;
     - `event`, `timer`: something outside, and a time;
     - `incident`: a choice or a task at which a person has to do something;
     - `step`: a step that the tokens allow, and that something else still holds back;
@@ -32,7 +33,7 @@ class Wait:
     `element` is the task, transition or choice, by its id.
     """
 
-    kind: Literal["task", "event", "timer", "incident", "step", "tokens"]
+    kind: Literal["task", "person", "event", "timer", "incident", "step", "tokens"]
     element: str
     why: str
 
@@ -120,12 +121,14 @@ def explained(store: Store, id: str, workflows: Mapping[str, Workflow]) -> Expla
     workflow = workflows.get(stored.definition)
     due = {timer: at for (_, timer), at in store.timers([id]).items()}
     known = None if workflow is None else program(workflow)
-    return _explained(stored, store.history(id), due, known)
+    items = store.work(WhichWork(case_id=id, limit=None))
+    return _explained(stored, store.history(id), items, due, known)
 
 
 def _explained(
     stored: StoredCase,
     history: Sequence[Record],
+    items: Sequence[WorkItem],
     due: Mapping[str, float],
     program: Program | None,
 ) -> Explanation:
@@ -139,7 +142,8 @@ def _explained(
         why = next((r.data["reason"] for r in reversed(history) if _is(r, "Suspended")), None)
     failed = next((r.error for r in reversed(history) if _is(r, "TaskFailed")), None)
     waits = [
-        *_tasks(stored, history),
+        *_tasks(stored, history, {item.id for item in items}),
+        *_persons(items, due),
         *_outside(stored, due, program),
         *_incidents(stored),
     ]
@@ -171,11 +175,11 @@ def _incidents(stored: StoredCase) -> Iterator[Wait]:
         yield Wait("incident", running[name][0] if name in running else name, error)
 
 
-def _tasks(stored: StoredCase, history: Sequence[Record]) -> Iterator[Wait]:
+def _tasks(stored: StoredCase, history: Sequence[Record], items: Collection[str]) -> Iterator[Wait]:
     """The bodies under way, each with its attempt and what became of the one before."""
     ending = "ending" in stored.control
     for firing, (task, attempt, *rare) in stored.control["running"].items():
-        if firing in stored.control["incidents"]:
+        if firing in stored.control["incidents"] or firing in items:
             continue
         if ending and not task.endswith(".undo"):
             yield Wait("task", task, "the case that it called is being given up as well")
@@ -189,6 +193,24 @@ def _tasks(stored: StoredCase, history: Sequence[Record]) -> Iterator[Wait]:
         yield Wait("task", task, told + (", which may finish" if held else " is under way"))
 
 
+def _persons(items: Sequence[WorkItem], due: Mapping[str, float]) -> Iterator[Wait]:
+    """The tasks that wait for people."""
+    for item in items:
+        told = f"offered to the role {item.role!r} since {_moment(item.offered_at)}"
+        if item.claimed_at is not None:
+            told = f"held by {item.holder!r} since {_moment(item.claimed_at)}"
+        if item.instance is not None:
+            told = f"instance {item.instance} is {told}"
+        if item.id in due:
+            told += f", to be done until {_moment(due[item.id])}"
+        yield Wait("person", item.task, told)
+
+
+def _moment(at: float) -> str:
+    moment = datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")
+    return moment.removesuffix("+00:00") + " UTC"
+
+
 def _outside(
     stored: StoredCase, due: Mapping[str, float], program: Program | None
 ) -> Iterator[Wait]:
@@ -196,8 +218,7 @@ def _outside(
     for transition, since in stored.control.get("waiting", {}).items():
         at = due.get(f"{transition}#{since}")
         if at is not None:
-            moment = datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")
-            yield Wait("timer", transition, f"due {moment.removesuffix('+00:00')} UTC")
+            yield Wait("timer", transition, f"due {_moment(at)}")
             continue
         name = transition
         if program is not None:
@@ -214,6 +235,7 @@ def _steps(stored: StoredCase, program: Program) -> Iterator[Wait]:
     net = program.net.net
     marking = Marking(stored.marking)
     told = {*stored.control.get("waiting", {}), *stored.control["incidents"]}
+    told |= {*stored.control.get("offers", {})}
     told |= {f"{task}.complete" for task in program.jobs}  # those are told as tasks
     for t in words.waiting(net, marking):
         index = program.net.transition_index[t.id]
