@@ -115,7 +115,10 @@ async def _ended(case: CaseHandle, out: Console) -> dict[str, Any]:
     if outcome.status == "running":
         why = outcome.error or f"for {_awaited(case)}"
         out.print(f"waiting: {why}", style="yellow", markup=False, soft_wrap=True)
-        if not outcome.error:
+        if case.incidents:
+            orders = f"`petriflow cases retry {case.id} --model FILE`, or skip or fail"
+            out.print(f"{orders}; `run --continue` goes on", style="dim", soft_wrap=True)
+        elif not outcome.error:
             tell = f"`petriflow cases signal {case.id} EVENT --model FILE` tells it"
             if case.asks:
                 tell = "`petriflow cases work` lists it, and `cases complete` hands it in"

@@ -61,6 +61,8 @@ class Core:
     _dirty: dict[str, CaseHandle]
     _work: asyncio.Event
     _commits: list[asyncio.Future[None]]
+    #: room for so many cases that are being begun
+    _births: asyncio.Semaphore
     #: who is just now starting a case under a key, or telling an event under one
     _starting: dict[tuple[str, str], asyncio.Task[CaseHandle]]
     _telling: set[tuple[str, str]]

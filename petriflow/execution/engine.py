@@ -37,6 +37,7 @@ from petriflow.execution.observer import Observer, Observers
 from petriflow.execution.people import People
 from petriflow.execution.redis import Redis, RedisLink
 from petriflow.execution.schedules import Schedules
+from petriflow.execution.starting import MOST_BIRTHS
 from petriflow.execution.store import Batch, Record, Store, open_store
 from petriflow.execution.timers import Timers
 from petriflow.execution.turns import Turns
@@ -163,6 +164,7 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints):
         self._work = asyncio.Event()
         self._rescheduled = asyncio.Event()
         self._commits: list[asyncio.Future[None]] = []
+        self._births = asyncio.Semaphore(MOST_BIRTHS)
         self._error = None
         try:
             if self._redis is not None:

@@ -22,6 +22,9 @@ from petriflow.net.errors import (
 from petriflow.workflow import Workflow
 from petriflow.workflow.variables import Data
 
+#: How many cases are begun in one commit at the most; others wait for the next.
+MOST_BIRTHS = 500
+
 
 class Starting(Core):
     """The side of `Engine` that begins cases."""
@@ -34,6 +37,9 @@ class Starting(Core):
         key: str | None = None,
     ) -> CaseHandle:
         """Begin a case; it is stored when this returns.
+
+        Of many that are started at once, some hundreds are stored together, so that a flood of them
+        delays nothing else for long.
 
         Args:
             workflow: one of the engine's workflows, or its name.
@@ -66,14 +72,16 @@ class Starting(Core):
         return await asyncio.shield(self._starting[name])
 
     async def _start(self, workflow: Workflow, variables: Data, key: str = "") -> CaseHandle:
-        now = self._clock.now()
-        id = f"{int(now * 1000):012x}-{secrets.token_hex(4)}"
-        handle = CaseHandle(self, Case(program(workflow), id), workflow, now)
-        self._handles[id] = self._known[id] = handle
-        self._batch.keys += [(workflow.name, key, id)] if key else []
-        self.turn(handle, CaseStarted(variables))
-        await self.committed()
-        return handle
+        async with self._births:
+            self._check_open()
+            now = self._clock.now()
+            id = f"{int(now * 1000):012x}-{secrets.token_hex(4)}"
+            handle = CaseHandle(self, Case(program(workflow), id), workflow, now)
+            self._handles[id] = self._known[id] = handle
+            self._batch.keys += [(workflow.name, key, id)] if key else []
+            self.turn(handle, CaseStarted(variables))
+            await self.committed()
+            return handle
 
     async def _start_once(self, workflow: Workflow, variables: Data, key: str) -> CaseHandle:
         """The case of a key: begun now, or found; one that has ended is only to look at."""

@@ -256,7 +256,9 @@ def task(
             after this task has completed, it is run: with the case's variables, this task's updates
             among them, and with this task's `firing_id` as `case.undoes`. It has limits of its own,
             and where it fails for good the case waits for a person. It may run where it has run
-            before, and where a person has skipped the task: let it do no harm then.
+            before, and where a person has skipped the task: let it do no harm then. A body that was
+            cut off, withdrawn with its region, or failed has not completed and is not undone: what
+            it did until then is its own to tidy up, or that of an earlier step's compensation.
 
     Raises:
         DefinitionError: the body has no name, cannot be called with one argument, or yields, or a
