@@ -55,6 +55,7 @@ DOORS = {
     "workflow.workflow:Workflow._check_choices": {"analysis"},
     "workflow.workflow:Workflow.verify": {"analysis"},
     "workflow.workflow:Workflow.ask": {"analysis"},
+    "workflow.workflow:Workflow.simulate": {"simulation"},
     "workflow.workflow:Workflow.run": {"execution"},
     "workflow.workflow:Workflow.arun": {"execution"},
     "workflow.workflow:Workflow._repr_mimebundle_": {"drawing"},

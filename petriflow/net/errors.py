@@ -8,6 +8,7 @@
 * whoever runs an engine: `NotProvenSound`, `StoreError`, `UnknownCase`, `MigrationError`
 * whoever asks about a net: `QueryError`
 * whoever draws: `DrawingError`
+* whoever simulates: `SimulationError`
 * whoever tests a workflow: `StoryError`
 
 A message names the element, says what is wrong and what to do. Verdicts are values, never errors.
@@ -54,6 +55,10 @@ class FormatNote(UserWarning):
 
 class SpeedNote(UserWarning):
     """Something takes longer here than it needs to."""
+
+
+class SimulationNote(UserWarning):
+    """A simulation came to its end, and its figures say less than they seem to."""
 
 
 class GuardError(PetriflowError):
@@ -118,6 +123,10 @@ class QueryError(PetriflowError):
 
 class DrawingError(PetriflowError):
     """A picture cannot be drawn or saved as asked: an unknown node in an overlay, a file type."""
+
+
+class SimulationError(PetriflowError):
+    """A simulation cannot come to its end: growth without bound, a circle that takes no time."""
 
 
 class StoryError(PetriflowError, AssertionError):

@@ -1,6 +1,9 @@
 """Floor 5: play a workflow or a net with time and chance."""
 
 from petriflow.simulation.laws import erlang, exponential, lognormal, triangular, uniform
+from petriflow.simulation.replication import simulate
+from petriflow.simulation.results import Result
+from petriflow.simulation.statistics import Estimate
 from petriflow.simulation.timing import (
     Arrivals,
     Pool,
@@ -13,7 +16,9 @@ from petriflow.simulation.timing import (
 
 __all__ = [
     "Arrivals",
+    "Estimate",
     "Pool",
+    "Result",
     "Timing",
     "at",
     "erlang",
@@ -22,6 +27,7 @@ __all__ = [
     "in_progress",
     "lognormal",
     "poisson",
+    "simulate",
     "triangular",
     "uniform",
 ]

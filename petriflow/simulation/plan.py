@@ -94,6 +94,8 @@ class Plan:
     jobs: tuple[Job, ...] = ()
     pools: tuple[Staff, ...] = ()
     questions: Mapping[str, Sequence[Question | None]] = field(default_factory=dict)
+    #: what each task returns, by its id
+    outcomes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def compiled(self) -> CompiledNet:

@@ -86,11 +86,11 @@ class _Cases:
                     f"{self.name!r}: task {self.net.transitions[min(needy)].label!r} is itself an "
                     "alternative of a choice and needs a resource; put a step before it"
                 )
-        tasks.all(self.timing.outcomes, "outcomes")
+        outcomes = tasks.all(self.timing.outcomes, "outcomes")
         return Plan(
             self.name, self.net, self.timing, True, tuple(laws), tuple(priority), weights,
             (1.0,) * len(laws), (_memory("enabling"),) * len(laws), sets, jobs, pools,
-            self._questions(),
+            self._questions(), outcomes,
         )  # fmt: skip
 
     def _questions(self) -> dict[str, Sequence[Question | None]]:

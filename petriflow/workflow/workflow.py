@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from petriflow.drawing.widget import Game
     from petriflow.execution import Outcome
     from petriflow.execution.store import Record
+    from petriflow.simulation import Result, Timing
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class Workflow:
     variables: type[BaseModel] | None = None
     merge: Mapping[str, Policy] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
-    timing: Any = None
+    timing: Timing | None = None
     secret: Collection[str] = ()
 
     def __post_init__(self) -> None:
@@ -326,6 +327,22 @@ class Workflow:
         from petriflow.analysis import ask
 
         return ask(self.net, query, form=form, name=self.name, max_markings=max_markings)
+
+    def simulate(self, timing: Timing | None = None, **options: Any) -> Result:
+        """Play many cases with time and chance: how long they take, and where they wait.
+
+        Args:
+            timing: annotations, by default the workflow's own.
+            options: those of `petriflow.simulation.simulate`, among them `cases`, `replications`
+                and `seed`; and changes of the timing, such as `resources={"clerk": 4}`.
+
+        Raises:
+            DefinitionError: the timing does not fit the workflow.
+            SimulationError: cases grow without bound, or time does not go on.
+        """
+        from petriflow.simulation import simulate
+
+        return simulate(self, timing, **options)
 
     def run(
         self,
