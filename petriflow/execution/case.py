@@ -119,6 +119,11 @@ class Case(Trouble):
         """The commands for all timers that are waited for."""
         return [*self.waiting.timers, *self.deadlines]
 
+    def takes(self, event: str, about: str) -> bool:
+        """Whether a step waits for this event about just this, and would take it now."""
+        gone = self.finished or self.ending is not None
+        return not gone and self.waiting.taker(event, about) is not None
+
     def open_commands(self) -> list[Command]:
         """The commands that are still to be carried out; after a restart they are issued again.
 
@@ -193,11 +198,11 @@ class Case(Trouble):
                 self._fail_incident(event)
             case EventReceived() | CancelRequested() if self.ending is not None:
                 self.late = True
-            case EventReceived(name, payload):
-                if taker := self.waiting.taker(name):
+            case EventReceived(name, payload, about):
+                if taker := self.waiting.taker(name, about):
                     self._happen(taker, payload)
                 else:
-                    self.late = not self.waiting.keep(name, payload)
+                    self.late = about is not None or not self.waiting.keep(name, payload)
             case TimerFired(timer):
                 if rung := self.waiting.rung(timer):
                     self._happen(rung, {})
@@ -275,6 +280,7 @@ class Case(Trouble):
         """What few cases have, left out by the others."""
         rare = {
             "waiting": dict(self.waiting.since),
+            "about": dict(self.waiting.about),
             "mailbox": list(self.waiting.mailbox),
             "asked": dict(self._asked),
             "instances": dict(self._instances),
@@ -309,6 +315,7 @@ class Case(Trouble):
         self.deciding = dict(control["deciding"])
         self.incidents = {p: Incident(kind, e) for p, (kind, e) in control["incidents"].items()}
         self.waiting.since = dict(control.get("waiting", {}))
+        self.waiting.about = dict(control.get("about", {}))
         self.waiting.mailbox = [(name, payload) for name, payload in control.get("mailbox", [])]
         self._asked = dict(control.get("asked", {}))
         self._instances = dict(control.get("instances", {}))

@@ -71,6 +71,11 @@ class Core:
     #: who tells other engines to look, and who is just now waiting for the answer to an order
     _notifier: Notifier
     _cache: RedisLink | None
+    #: for which messages to look, who is just now giving one to a case, and what is taken just now
+    _sought: set[tuple[str, str]]
+    _seeking: asyncio.Event
+    _giving: dict[str, asyncio.Task[str | None]]
+    _taking: dict[str, str]
     _answered: dict[str, asyncio.Event]
 
     def check(self) -> None:
@@ -200,6 +205,10 @@ class Core:
 
     def _settle(self, id: str) -> None:
         """Put a case away that was reached for, if nothing has come of it."""
+        raise NotImplementedError
+
+    def _seek(self, event: str, about: str) -> None:
+        """A case waits for such a message from now on: look whether there is one."""
         raise NotImplementedError
 
     def _hint(self, topic: str) -> None:

@@ -33,6 +33,7 @@ from petriflow.execution.handle import CaseHandle
 from petriflow.execution.hints import Hints
 from petriflow.execution.leases import Leases
 from petriflow.execution.mending import Mending
+from petriflow.execution.messages import Messages
 from petriflow.execution.observer import Observer, Observers
 from petriflow.execution.people import People
 from petriflow.execution.redis import Redis, RedisLink
@@ -52,7 +53,7 @@ from petriflow.workflow import Workflow
 T = TypeVar("T")
 
 
-class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints):
+class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, Messages):
     """Runs proven workflows and keeps their cases.
 
     Args:
@@ -158,6 +159,9 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints):
         self._batch = Batch()
         self._timers = Timers(self._clock, self._ring, self._first_timers)
         self._having = asyncio.Lock()
+        self._sought, self._seeking = set[tuple[str, str]](), asyncio.Event()
+        self._giving: dict[str, asyncio.Task[str | None]] = {}
+        self._taking: dict[str, str] = {}
         self._cache: RedisLink | None = None
         self._commands: list[tuple[CaseHandle, Command]] = []
         self._dirty: dict[str, CaseHandle] = {}
@@ -183,6 +187,7 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints):
         self._observers.counted(await self._in_writer(self._store.counts))
         self._ringing = asyncio.create_task(self._timers.go())
         self._leases = asyncio.create_task(self._keep_leases())
+        self._matching = asyncio.create_task(self._match_for_ever())
         self._looking = self._listen()
         self._scheduling = asyncio.create_task(self._keep_schedules())
         self._flusher = asyncio.create_task(self._flush_forever())
@@ -197,7 +202,13 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints):
     ) -> None:
         # From here on nothing new is begun; what has happened until the end is still stored.
         self._stopping = True
-        loops = self._leases, self._ringing, self._looking, self._scheduling
+        loops = (
+            self._leases,
+            self._ringing,
+            self._looking,
+            self._scheduling,
+            self._matching,
+        )
         for loop in loops:
             loop.cancel()
         try:

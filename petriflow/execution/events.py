@@ -114,10 +114,14 @@ class IncidentFailed:
 
 @dataclass(frozen=True, slots=True)
 class EventReceived:
-    """Something happened outside; the payload becomes updates of the case's variables."""
+    """Something happened outside; the payload becomes updates of the case's variables.
+
+    `about` is what it is about, as JSON text, where it was told by that and not to the case.
+    """
 
     name: str
     payload: Data
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +261,35 @@ class CancelTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscribe:
+    """The case waits for an event that is told by what it is about, as JSON text."""
+
+    transition: str
+    event: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """It waits for it no more."""
+
+    transition: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFinished:
     """The case has reached a final state."""
 
     status: Status
 
 
-Command = StartTask | CancelTask | Decide | ScheduleTimer | CancelTimer | CaseFinished
+Command = (
+    StartTask
+    | CancelTask
+    | Decide
+    | ScheduleTimer
+    | CancelTimer
+    | Subscribe
+    | Unsubscribe
+    | CaseFinished
+)

@@ -13,7 +13,7 @@ from petriflow.execution.events import FINAL, Status
 from petriflow.execution.program import Program, program
 from petriflow.execution.store import Record, Store, StoredCase, WhichWork, WorkItem
 from petriflow.net import Marking, is_enabled
-from petriflow.patterns.fragment import Timer
+from petriflow.patterns.fragment import Event, Timer
 from petriflow.workflow import Workflow
 
 
@@ -227,6 +227,11 @@ def _outside(
                 yield Wait("timer", transition, f"{trigger.seconds:g} s from when it was begun")
                 continue
             name = trigger.name
+            about = stored.control.get("about", {}).get(transition)
+            if isinstance(trigger, Event) and about is not None:
+                what = f"the event {name!r} about {trigger.about}={about} has not been told"
+                yield Wait("event", transition, what)
+                continue
         yield Wait("event", transition, f"the event {name!r} has not been told")
 
 

@@ -17,13 +17,16 @@ from petriflow.execution.events import (
     Decide,
     StartTask,
     Status,
+    Subscribe,
+    Unsubscribe,
 )
 from petriflow.execution.marks import Done, Ending, Incident, Running
 from petriflow.execution.program import Decision, Job, Program, Tally
 from petriflow.execution.scopes import Scopes
 from petriflow.execution.waiting import Waiting
 from petriflow.net import Marking
-from petriflow.workflow.variables import Data
+from petriflow.patterns.fragment import Event
+from petriflow.workflow.variables import Data, canonical
 
 #: Shared by all cases that have not just come from another version.
 NOTHING: Mapping[str, int] = {}
@@ -143,6 +146,8 @@ class Game:
         if self.waiting:
             for transition in self.waiting.disabled(tokens):
                 self._end_waiting(transition)
+        if self.incidents:
+            self._forget_triggers()
         if row.reset:
             self._asked.clear()
             self._withdraw()
@@ -166,6 +171,14 @@ class Game:
             for b in branches
             if b in self._scopes and all(tokens[p] == consumed.get(p, 0) for p in inside[b])
         ]
+
+    def _forget_triggers(self) -> None:
+        """Incidents at events that the tokens do not allow any more."""
+        net = self.program.net
+        for path in list(self.incidents):
+            t = net.transition_index.get(path)
+            if t in self.program.triggers and not net.is_enabled(t, self._tokens):
+                del self.incidents[path]
 
     def _withdraw(self) -> None:
         """After a reset: running bodies and open decisions whose token is gone are dropped."""
@@ -335,8 +348,20 @@ class Game:
     def _wait(self, t: int) -> None:
         """A trigger can fire as far as the tokens go: wait for it, or take what came before."""
         transition = self.program.net.transition_ids[t]
-        if transition in self.waiting.since:
+        if transition in self.waiting.since or transition in self.incidents:
             return
+        trigger = self.waiting.trigger(transition)
+        if isinstance(trigger, Event) and (named := trigger.about) is not None:
+            value = self._scopes.view(self._scope(self.program.scope(transition))).get(named)
+            if value is None:
+                self.incidents[transition] = Incident(
+                    "NothingAbout",
+                    f"event {trigger.name!r} is about the variable {named!r}, which has no value "
+                    "when the case begins to wait for it; give it one and retry",
+                )
+                return
+            self.waiting.about[transition] = about = canonical(value)
+            self._commands.append(Subscribe(transition, trigger.name, about))
         payload = self.waiting.begin(transition, self.seq)
         if payload is not None:
             self._happen(transition, payload)
@@ -356,6 +381,8 @@ class Game:
         if firing_id := self.waiting.offers.pop(transition, None):
             self._call_off(firing_id)
             return
+        if transition in self.waiting.about:
+            self._unsubscribe(transition)
         timer = self.waiting.end(transition)
         if timer is None:
             return
@@ -364,6 +391,16 @@ class Game:
             self._commands.remove(started[0])
         else:
             self._commands.append(CancelTimer(timer))
+
+    def _unsubscribe(self, transition: str) -> None:
+        """No row is written for what is waited for only within this event."""
+        begun = [
+            c for c in self._commands if isinstance(c, Subscribe) and c.transition == transition
+        ]
+        if begun:
+            self._commands.remove(begun[0])
+        else:
+            self._commands.append(Unsubscribe(transition))
 
     def _scope(self, around: tuple[str, ...]) -> str:
         """The innermost of these scopes that is open."""

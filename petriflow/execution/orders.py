@@ -34,7 +34,7 @@ class Orders(Core):
 
     KINDS: frozenset[str] = frozenset(
         {"signal", "suspend", "resume", "cancel", "retry", "skip", "fail"}
-        | {"claim", "release", "complete_task"}
+        | {"claim", "release", "complete_task", "take"}
     )
 
     async def _order(self, case: CaseHandle | str, kind: str, **data: Any) -> Any:
@@ -91,7 +91,8 @@ class Orders(Core):
                 if answer := await self._in_writer(self._store.answer, order.id):
                     return _read(answer)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(answered.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await answered.wait()
                 answered.clear()
                 pause = min(2 * pause, SLOW)
                 with suppress(UnknownCase):  # ended meanwhile: then the order is answered so

@@ -18,9 +18,11 @@ from petriflow.execution.events import (
     Event,
     ScheduleTimer,
     StartTask,
+    Subscribe,
     TaskCompleted,
     TaskFailed,
     TimerFired,
+    Unsubscribe,
     to_data,
 )
 from petriflow.execution.handle import CaseHandle
@@ -79,6 +81,11 @@ class Turns(Orders):
                         self._batch.timers[case.id, timer] = self._clock.now() + seconds
                     case CancelTimer(timer):
                         self._batch.timers[case.id, timer] = None
+                    case Subscribe(transition, name, about):
+                        row = name, about, self._clock.now()
+                        self._batch.subscriptions[case.id, transition] = row
+                    case Unsubscribe(transition):
+                        self._batch.subscriptions[case.id, transition] = None
                     case StartTask(firing_id, task) if firing_id not in self._bodies.deadlines:
                         allowed = handle.workflow.bodies[task].deadline
                         if allowed and task not in case.program.people:
@@ -293,6 +300,8 @@ class Turns(Orders):
                 self._bodies.cancel(firing_id)
             case CancelTimer(timer):
                 self._timers.unset(handle.id, timer)
+            case Subscribe(event=event, about=about):
+                self._seek(event, about)
             case CaseFinished():
                 self._handles.pop(handle.id, None)
                 self._observers.ended(handle)

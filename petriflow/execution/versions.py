@@ -274,6 +274,8 @@ class Versions(Orders):
         for incident in row.control["incidents"]:
             if incident not in event.control["incidents"]:
                 self._batch.incidents[row.id, incident] = None
+        for transition in row.control.get("about", ()):  # in the new version it waits anew
+            self._batch.subscriptions[row.id, transition] = None
         wanted = _timers(case)
         for (id, timer), at in due.items():
             if id != row.id:

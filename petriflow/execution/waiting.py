@@ -17,11 +17,13 @@ from petriflow.workflow.variables import Data
 class Waiting:
     """The open triggers of one case, each with the number of the event since which it is open."""
 
-    __slots__ = ("_program", "mailbox", "offers", "since")
+    __slots__ = ("_program", "about", "mailbox", "offers", "since")
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self.since: dict[str, int] = {}
+        #: what the events are about that are told by that, as JSON text
+        self.about: dict[str, str] = {}
         #: the starts of people's tasks that compete with others, each with its firing to come
         self.offers: dict[str, str] = {}
         #: the persistent events that nobody waited for, oldest first
@@ -33,7 +35,7 @@ class Waiting:
     def begin(self, transition: str, seq: int) -> Data | None:
         """Wait for a trigger; the answer is the payload, if its event has come already."""
         self.since[transition] = seq
-        trigger = self._trigger(transition)
+        trigger = self.trigger(transition)
         for n, (name, payload) in enumerate(self.mailbox):
             if isinstance(trigger, Event) and name == trigger.name:
                 del self.mailbox[n]
@@ -44,14 +46,18 @@ class Waiting:
         """Wait no longer; the answer is the timer that is not wanted any more, if it is one."""
         timer = self.timer(transition)
         del self.since[transition]
+        self.about.pop(transition, None)
         return timer.timer if timer else None
 
-    def taker(self, event: str) -> str | None:
-        """Who is to have an event: the transition that has waited longest for it."""
+    def taker(self, event: str, about: str | None = None) -> str | None:
+        """Who is to have an event: the transition that has waited longest for it; of an event that
+        is told by what it is about, for just that.
+        """
         waiters = [
             (since, transition)
             for transition, since in self.since.items()
-            if getattr(self._trigger(transition), "name", None) == event
+            if getattr(self.trigger(transition), "name", None) == event
+            and (about is None or self.about.get(transition) == about)
         ]
         return min(waiters)[1] if waiters else None
 
@@ -74,7 +80,7 @@ class Waiting:
 
     def timer(self, transition: str) -> ScheduleTimer | None:
         """The command for a trigger that is a timer."""
-        trigger = self._trigger(transition)
+        trigger = self.trigger(transition)
         if isinstance(trigger, Timer):
             return ScheduleTimer(f"{transition}#{self.since[transition]}", trigger.seconds)
         return None
@@ -84,5 +90,6 @@ class Waiting:
         """The commands for all timers that are waited for."""
         return [timer for t in self.since if (timer := self.timer(t))]
 
-    def _trigger(self, transition: str) -> Event | Timer:
+    def trigger(self, transition: str) -> Event | Timer:
+        """What a transition waits for."""
         return self._program.triggers[self._program.net.transition_index[transition]]

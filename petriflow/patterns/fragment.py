@@ -169,16 +169,18 @@ class Instances:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens outside and is told by `engine.signal`.
+    """Something that happens outside and is told by `engine.signal`, or by `engine.tell` where it
+    is `about` a variable.
 
     A persistent event that nobody waits for is kept until somebody does; a transient one is lost.
     """
 
     name: str
     persistent: bool = True
+    about: str | None = None
 
     def __str__(self) -> str:
-        return f"✉ {self.name}"
+        return f"✉ {self.name}" + (f" about {self.about}" if self.about else "")
 
 
 @dataclass(frozen=True, slots=True)

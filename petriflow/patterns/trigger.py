@@ -8,19 +8,27 @@ from petriflow.patterns.duration import Duration, seconds
 from petriflow.patterns.fragment import Binding, Event, Fragment, Timer, Trigger, check_name
 
 
-def event(name: str, *, transient: bool = False) -> Fragment:
+def event(name: str, *, about: str | None = None, transient: bool = False) -> Fragment:
     """Wait until somebody calls `engine.signal(case, name, payload)`; the payload is merged into
     the case's variables.
 
+    With `about="order_id"` nobody needs to know the case: `engine.tell(name, about=4711)` reaches
+    the case that waits for this event and whose variable `order_id` is 4711 when it begins to wait.
+
     Args:
         name: what the event is called.
+        about: the variable that says what the event is about.
         transient: an event that comes while nobody waits is lost (WCP-23); otherwise it is kept
             until somebody waits for it (WCP-24).
 
     Raises:
-        CompositionError: the name cannot be a segment of a path.
+        CompositionError: the name cannot be a segment of a path, or `about` is no name.
     """
-    return _leaf("event", check_name(name), Event(name, not transient))
+    if about is not None and (not isinstance(about, str) or not about):
+        raise CompositionError(
+            f"event {name!r}: about={about!r} is no name of a variable, such as 'order_id'"
+        )
+    return _leaf("event", check_name(name), Event(name, not transient, about))
 
 
 def timer(after: Duration, *, name: str | None = None) -> Fragment:

@@ -409,6 +409,15 @@ def plain(variables: Mapping[str, Any]) -> Data:
     return data
 
 
+def canonical(value: Any) -> str:
+    """A plain value as JSON text, the same for equal values.
+
+    >>> canonical({"b": 1, "a": "ä"})
+    '{"a":"ä","b":1}'
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 def _json(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value

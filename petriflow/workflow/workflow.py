@@ -84,6 +84,7 @@ class Workflow:
             object.__setattr__(self, what, MappingProxyType(dict(given)))
         self._check_secrets()
         self._check_policies()
+        self._check_events()
         self._check_forms()
         _ = self.questions, self.numbers
         self._check_choices()
@@ -121,6 +122,24 @@ class Workflow:
                         f"workflow {self.name!r}: {what} names {name!r}, which is not declared in "
                         f"{self.variables.__name__ if self.variables else 'its variables'}"
                     )
+
+    def _check_events(self) -> None:
+        declared, secret = self.schema.names, self.schema.secret
+        for id, trigger in self.fragment.triggers.items():
+            about = trigger.about if isinstance(trigger, Event) else None
+            if about is None:
+                continue
+            if declared is not None and about not in declared:
+                raise DefinitionError(
+                    f"workflow {self.name!r}: event {id!r} is about {about!r}, which is not "
+                    f"declared in {self.variables.__name__ if self.variables else ''}"
+                )
+            if about in secret:
+                raise DefinitionError(
+                    f"workflow {self.name!r}: event {id!r} is about {about!r}, which is secret, "
+                    "and what an event is about is shown to whoever looks for it; let it be about "
+                    "another variable"
+                )
 
     def _check_forms(self) -> None:
         declared = self.schema.names
@@ -267,7 +286,8 @@ class Workflow:
                 for c in self.choices
             ],
             "triggers": {
-                id: [trigger.name, trigger.persistent]
+                # Without `about` it is that of the versions that knew none.
+                id: [trigger.name, trigger.persistent, *([trigger.about] if trigger.about else [])]
                 if isinstance(trigger, Event)
                 else [trigger.seconds]
                 for id, trigger in self.fragment.triggers.items()

@@ -3,7 +3,7 @@
 from petriflow.execution.store.calendar import Schedule
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.execution.store.schema import VERSION
-from petriflow.execution.store.store import Batch, Order, Record, Store, StoredCase
+from petriflow.execution.store.store import Batch, Message, Order, Record, Store, StoredCase
 from petriflow.execution.store.urls import (
     open_store,
     read_store,
@@ -18,6 +18,7 @@ __all__ = [
     "VERSION",
     "Batch",
     "Definition",
+    "Message",
     "OpenIncident",
     "Order",
     "Record",

@@ -82,9 +82,10 @@ def summaries(connection: sa.Connection, which: Which) -> list[Summary]:
 
 def purge(connection: sa.Connection, before: float) -> int:
     """Remove the cases that ended before a time, with those that they called and all that is
-    stored of them; how many were started ones.
+    stored of them; how many were started ones. Messages go that were told before that time.
     """
     cases = schema.cases
+    connection.execute(sa.delete(schema.messages).where(schema.messages.c.at < before))
     ended = (
         sa.select(cases.c.id)
         .where(cases.c.parent.is_(None), cases.c.updated_at < before)

@@ -193,7 +193,7 @@ class Ownership:
                 mine.add(id)
         refused = before.keys() - mine
         refused |= {c.id for c in batch.cases if c.parent in callers - mine and c.id in born}
-        return frozenset(refused | self._known(connection, batch))
+        return frozenset(refused | self._known(connection, batch) | self._beaten(connection, batch))
 
     def _known(self, connection: sa.Connection, batch: Batch) -> set[str]:
         """The new cases whose key another engine has used meanwhile."""
@@ -205,6 +205,18 @@ class Ownership:
             query = sa.select(keys.case_id).where(keys.workflow == workflow, keys.key == key)
             if connection.execute(query).first():
                 found.add(id)
+        return found
+
+    def _beaten(self, connection: sa.Connection, batch: Batch) -> set[str]:
+        """The cases that would take a message that another one has taken meanwhile."""
+        found = set()
+        for message in sorted(batch.taken, key=lambda message: message.id):
+            name = sa.func.hashtextextended(f"message\n{message.id}", schema.APPLICATION)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+            query = sa.select(schema.messages.c.taken_by)
+            query = query.where(schema.messages.c.id == message.id)
+            if connection.execute(query).scalar_one_or_none() is not None:
+                found.add(message.taken_by or "")
         return found
 
     def holds(self, connection: sa.Connection, batch: Batch) -> frozenset[str]:
@@ -230,6 +242,8 @@ def without(batch: Batch, refused: Collection[str]) -> Batch:
         [told for told in batch.inbox if told[0] not in refused],
         [key for key in batch.keys if key[2] not in refused],
         {order: said for order, said in batch.answers.items() if said[0] not in refused},
+        subscriptions={k: row for k, row in batch.subscriptions.items() if k[0] not in refused},
+        taken=[message for message in batch.taken if message.taken_by not in refused],
         incidents={key: row for key, row in batch.incidents.items() if key[0] not in refused},
         work={id: item for id, item in batch.work.items() if item[0] not in refused},
         moved=[move for move in batch.moved if move[0] not in refused],

@@ -193,6 +193,7 @@ subscriptions = Table(
     Column("transition", Text, primary_key=True),
     Column("event", Text, nullable=False),
     Column("about", Text, nullable=False),
+    Column("at", Float, nullable=False),
     Index("subscribed_events", "event", "about"),
     sqlite_with_rowid=False,
 )
@@ -206,7 +207,8 @@ messages = Table(
     Column("about", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("at", Float, nullable=False),
-    # the case that has taken it; kept, so that one told twice under one id happens once
+    # the case that has taken it, or '' if it was lost; kept, so that one told twice under one id
+    # happens once
     Column("taken_by", Text),
     Index(
         "open_messages",

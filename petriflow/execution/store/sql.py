@@ -12,7 +12,7 @@ import orjson  # a case's state is written at every commit; four times as fast a
 import sqlalchemy as sa
 
 from petriflow.execution.notify import Notifier, Silent
-from petriflow.execution.store import calendar, schema
+from petriflow.execution.store import calendar, messages, schema
 from petriflow.execution.store.calendar import Schedule
 from petriflow.execution.store.listing import (
     OpenIncident,
@@ -22,7 +22,7 @@ from petriflow.execution.store.listing import (
     purge,
     summaries,
 )
-from petriflow.execution.store.store import Batch, Order, Record, StoredCase
+from petriflow.execution.store.store import Batch, Message, Order, Record, StoredCase
 from petriflow.execution.store.versions import Definition, definitions, forget
 from petriflow.execution.store.work import WhichWork, WorkItem, values, work_items
 from petriflow.net.errors import UnknownCase
@@ -124,6 +124,9 @@ class SqlStore:
             (use.key, batch.keys),
             (use.answer, [(encode(said), id) for id, (_, said) in batch.answers.items()]),
             (use.no_incident, [*batch.incidents]),
+            (use.no_subscription, [*batch.subscriptions]),
+            (use.subscription, [(*k, *row) for k, row in batch.subscriptions.items() if row]),
+            (use.taken, [message(m) for m in batch.taken]),
             (use.incident, [(*key, *row) for key, row in batch.incidents.items() if row]),
             (use.item, [values(item) for _, item in batch.work.values() if item is not None]),
             (use.no_item, [(id,) for id, (_, item) in batch.work.items() if item is None]),
@@ -230,6 +233,28 @@ class SqlStore:
     def open_orders(self, definitions: Collection[str]) -> list[Order]:
         return []
 
+    def tell(self, message: Message) -> Message:
+        with self._transaction() as connection:
+            new = self._insert(schema.messages).on_conflict_do_nothing()
+            connection.execute(new, asdict(message))
+            return messages.found(connection, message.id) or message
+
+    def message(self, id: str) -> Message | None:
+        with self._transaction() as connection:
+            return messages.found(connection, id)
+
+    def withdraw(self, message: str) -> None:
+        with self._transaction() as connection:
+            messages.withdraw(connection, message)
+
+    def subscribers(self, event: str, about: str) -> list[tuple[str, str]]:
+        with self._transaction() as connection:
+            return messages.subscribers(connection, event, about)
+
+    def wanted(self, of: Collection[tuple[str, str]] | None = None) -> list[Message]:
+        with self._transaction() as connection:
+            return messages.wanted(connection, of)
+
     def case(self, id: str) -> StoredCase:
         with self._transaction() as connection:
             found = stored(connection.execute(sa.select(*CASE).where(cases.id == id)))
@@ -301,6 +326,9 @@ class Statements:
     incident: str
     item: str
     no_item: str
+    no_subscription: str
+    subscription: str
+    taken: str
 
 
 def compiled(dialect: sa.Dialect) -> Statements:
@@ -310,7 +338,7 @@ def compiled(dialect: sa.Dialect) -> Statements:
         return str(statement.compile(dialect=dialect))
 
     cases, timers, orders = schema.cases, schema.timers, schema.orders
-    incidents = schema.incidents
+    incidents, subscriptions = schema.incidents, schema.subscriptions
     work = schema.work_items
     return Statements(
         text(
@@ -351,6 +379,15 @@ def compiled(dialect: sa.Dialect) -> Statements:
         + " ON CONFLICT (id) DO UPDATE SET task = excluded.task, role = excluded.role,"
         + " holder = excluded.holder, claimed_at = excluded.claimed_at",
         text(sa.delete(work).where(work.c.id == sa.bindparam("item"))),
+        text(
+            sa.delete(subscriptions)
+            .where(subscriptions.c.case_id == sa.bindparam("case"))
+            .where(subscriptions.c.transition == sa.bindparam("name"))
+        ),
+        text(sa.insert(subscriptions)),
+        # One that only those hear who wait for it is not kept before.
+        text(sa.insert(schema.messages))
+        + " ON CONFLICT (id) DO UPDATE SET taken_by = excluded.taken_by",
     )
 
 
@@ -403,6 +440,11 @@ def event(r: Record) -> tuple[Any, ...]:
         encode(r.delta),
         r.late,
     )
+
+
+def message(m: Message) -> tuple[Any, ...]:
+    """The values of `taken`, in the order of the table's columns."""
+    return m.id, m.event, m.about, encode(m.payload), m.at, m.taken_by
 
 
 def encode(data: Any) -> str:

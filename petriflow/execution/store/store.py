@@ -82,6 +82,22 @@ class Order:
     answer: Data | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event that is told by what it is about, as JSON text, and not to a case.
+
+    Its id is made of its key, so that what is told twice under one key is one message. `taken_by`
+    is the case that has taken it; empty if it was lost.
+    """
+
+    id: str
+    event: str
+    about: str
+    payload: Data
+    at: float
+    taken_by: str | None = None
+
+
 @dataclass(slots=True)
 class Batch:
     """What one commit writes, all of it or nothing."""
@@ -96,6 +112,12 @@ class Batch:
     keys: list[tuple[str, str, str]] = field(default_factory=list)
     #: order → (case, answer) of the orders that were carried out
     answers: dict[str, tuple[str, Data]] = field(default_factory=dict)
+    #: (case, transition) → (event, about, since); `None` for what is waited for no more
+    subscriptions: dict[tuple[str, str], tuple[str, str, float] | None] = field(
+        default_factory=dict
+    )
+    #: the messages that cases have taken
+    taken: list[Message] = field(default_factory=list)
     #: (case, incident) → (element, kind, error, since); `None` for one that is settled
     incidents: dict[tuple[str, str], tuple[str, str, str, float] | None] = field(
         default_factory=dict
@@ -234,6 +256,30 @@ class Store(Protocol):
 
     def open_orders(self, definitions: Collection[str]) -> list[Order]:
         """The orders that are this engine's to carry out, the oldest first."""
+        ...
+
+    def tell(self, message: Message) -> Message:
+        """Keep a message; the answer is the one that is kept under its id, now or already."""
+        ...
+
+    def message(self, id: str) -> Message | None:
+        """The message of this id."""
+        ...
+
+    def withdraw(self, message: str) -> None:
+        """Forget a message that nobody has taken."""
+        ...
+
+    def subscribers(self, event: str, about: str) -> list[tuple[str, str]]:
+        """The cases that wait for this event about this, and their definitions; the one that has
+        waited longest first.
+        """
+        ...
+
+    def wanted(self, of: Collection[tuple[str, str]] | None = None) -> list[Message]:
+        """The messages of these events and what they are about that nobody has taken, or those
+        that any case waits for; the oldest first, not more than a thousand.
+        """
         ...
 
     def case(self, id: str) -> StoredCase:

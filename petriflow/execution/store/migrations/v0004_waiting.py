@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("transition", sa.Text, primary_key=True),
         sa.Column("event", sa.Text, nullable=False),
         sa.Column("about", sa.Text, nullable=False),
+        sa.Column("at", sa.Float, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("subscribed_events", "subscriptions", ["event", "about"])
