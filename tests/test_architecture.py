@@ -69,6 +69,9 @@ DOORS = {
     "analysis.soundness.report:Report.shown": {"drawing"},
     "analysis.soundness.report:Report._picture": {"drawing"},
     "analysis.queries.logic:Answer._picture": {"drawing"},
+    "analysis.display:on_net": {"drawing"},
+    "analysis.display:states": {"drawing"},
+    "execution.handle:CaseHandle._repr_html_": {"drawing"},
     "cli:_version": {""},
 }
 

@@ -13,5 +13,6 @@ from __future__ import annotations
 from petriflow.drawing.drawing import Drawing, draw
 from petriflow.drawing.notebook import play, view
 from petriflow.drawing.overlay import Overlay
+from petriflow.drawing.states import draw_states
 
-__all__ = ["Drawing", "Overlay", "draw", "play", "view"]
+__all__ = ["Drawing", "Overlay", "draw", "draw_states", "play", "view"]

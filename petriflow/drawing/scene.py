@@ -13,7 +13,7 @@ from typing import Literal
 Point = tuple[float, float]
 #: An arc of the net: kind, place, transition.
 ArcId = tuple[str, str, str]
-Kind = Literal["place", "transition", "arc", "region", "bank", "mark"]
+Kind = Literal["place", "transition", "arc", "region", "bank", "mark", "state"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ WRAP = 92.0  # how wide a line of text may be
 SIGN = 11.0  # how much a task is higher for the sign below its label
 PITCH = {False: 20.0, True: 12.0}  # from one bar of a bank to the next; closer if there are many
 MANY = 16
+BOLD = 1.12  # how much wider bold letters are than the plain ones that are measured
 INSET = 5.0  # from the frame of a bank to its bars
 
 
@@ -78,7 +79,8 @@ def text_line(
     content = shorten(clean(content), size, most)
     # Half of the height of capital letters, which is 0.72 em in the fonts we name.
     base = round(y + size * 0.36, 1)
-    return Text(x, base, content, width(content, size), style, "middle" if middle else "start")
+    wide = width(content, size) * (BOLD if STYLES[style].weight >= 600 else 1.0)
+    return Text(x, base, content, wide, style, "middle" if middle else "start")
 
 
 def place_shapes(

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -107,6 +108,17 @@ class Outcome:
             f"Outcome(case_id={self.case_id!r}, status={self.status!r}, variables={self.shown!r}, "
             f"error={self.error!r})"
         )
+
+    def _repr_html_(self) -> str:
+        sign = {"completed": "✓", "running": "…", "suspended": "…"}.get(self.status, "✗")
+        said = escape(f"{sign} case {self.case_id} is {self.status}")
+        why = f"<p>{escape(self.error)}</p>" if self.error else ""
+        left = 'style="text-align:left"'
+        rows = "".join(
+            f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(repr(value))}</td></tr>"
+            for name, value in self.shown.items()
+        )
+        return f"<p>{said}</p>{why}<table><tbody>{rows}</tbody></table>"
 
     @property
     def completed(self) -> bool:
@@ -337,6 +349,14 @@ class CaseHandle:
                 told.set_exception(error)
         self._waiters.clear()
         self._settlers.clear()
+
+    def _repr_html_(self) -> str:
+        from petriflow.drawing import Overlay, draw
+
+        waits = frozenset(self.waits_for)
+        drawing = draw(self.workflow, overlay=Overlay(tokens=self.marking, enabled=waits))
+        picture = f'<div style="overflow-x:auto">{drawing.svg()}</div>'
+        return f"<p>{escape(f'case {self.id} is {self.status}')}</p>{picture}"
 
     def __repr__(self) -> str:
         return f"<Case {self.id!r} of {self.workflow.name!r}: {self.status}>"

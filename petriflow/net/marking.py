@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from html import escape
 
 from petriflow.net.errors import NetError, NotEnoughTokens
 
@@ -118,6 +119,13 @@ class Marking(Mapping[str, int]):
 
     def __str__(self) -> str:
         return f"[{' + '.join(p if n == 1 else f'{n}*{p}' for p, n in self._tokens.items())}]"
+
+    def _repr_html_(self) -> str:
+        tokens = (
+            f"<code>{escape(place)}</code>" + (f" × {n}" if n > 1 else "")
+            for place, n in self._tokens.items()
+        )
+        return f"<p>● {' + '.join(tokens) or 'no tokens'}</p>"
 
     def __repr__(self) -> str:
         return f"Marking({str(self)!r})"

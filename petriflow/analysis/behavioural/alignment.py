@@ -56,7 +56,7 @@ class Alignment:
     run: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Conformance(Listing):
     """How a log fits a net; it shows itself as a table of the ways that cases took.
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from petriflow.analysis.behavioural.antichain import Vector
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Covering(Listing):
     """Whether a reachable marking holds at least the tokens of the `goal`.
 

@@ -26,7 +26,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Literal
 
 from petriflow.analysis.behavioural.antichain import LARGEST, OMEGA, Antichain
-from petriflow.analysis.display import Listing
+from petriflow.analysis.display import Listing, states
 from petriflow.analysis.soundness.notions import Answer
 from petriflow.analysis.space.state_space import Pump
 from petriflow.net import Marking, Net, compile_net, require_net
@@ -62,7 +62,7 @@ class OmegaMarking:
         return f"[{' + '.join(words[p] for p in sorted(words))}]"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CoverabilityGraph(Listing):
     """The greatest ω-markings, as `nodes`, and what leads from one to another.
 
@@ -151,6 +151,9 @@ class CoverabilityGraph(Listing):
         for source, transition, target in self.edges:
             graph.add_edge(source, target, key=transition, transition=transition)
         return graph
+
+    def _repr_html_(self) -> str:
+        return Listing._repr_html_(self) + states(self, len(self.nodes))
 
     @property
     def title(self) -> str:

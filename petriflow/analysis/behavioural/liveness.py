@@ -34,7 +34,7 @@ class Firing:
     trace: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QuasiLiveness(Listing):
     """Whether each transition can fire at least once. `dead` are those that cannot."""
 
@@ -135,7 +135,7 @@ class TransitionLiveness:
         return self.least if self.least == self.most else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Liveness(Listing):
     """How live each transition is.
 
@@ -289,7 +289,7 @@ def reversible(
     return Finding(net, "reversible", "no", why, space.trace(lost), space.marking(lost))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HomeMarkings(Listing, Sequence[Marking]):
     """The markings that can be reached from every reachable marking.
 

@@ -75,7 +75,7 @@ class Deadlock:
     proper: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Deadlocks(Listing, Sequence[Deadlock]):
     """The dead markings, those nearest to the initial one first.
 
@@ -153,7 +153,7 @@ def _end(net: Net) -> Marking | None:
 # -- bounds ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Bounds(Listing, Mapping[str, Bound]):
     """The most tokens that each place can hold; `trace` tells how it gets them."""
 
@@ -275,7 +275,7 @@ def coverability_of(space: StateSpace) -> CoverabilityGraph | None:
 # -- answers of one word --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Finding(Listing):
     """Whether a net has a property, and why.
 

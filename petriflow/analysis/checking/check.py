@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from itertools import product
 from typing import Literal
 
@@ -41,6 +42,13 @@ class Checked:
 
     holds: Literal["yes", "no", "unknown"]
     sentence: str
+
+    def __str__(self) -> str:
+        sign = {"yes": "✓", "no": "✗", "unknown": "?"}[self.holds]
+        return f"{sign} {self.sentence}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>"
 
     @property
     def ok(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal
 
 from petriflow.analysis.diagnosis.words import named
@@ -55,6 +56,12 @@ class Diagnosis:
     left_over: Marking = EMPTY
     way: tuple[str, ...] = ()
     also: tuple[str, ...] = field(default=(), repr=False)
+
+    def _repr_html_(self) -> str:
+        why, remedy = escape(" ".join(self.sentences)), escape(self.remedy)
+        way = "".join(f"<li>{escape(step)}</li>" for step in self.way)
+        shown = f"<details><summary>the way there</summary><ol>{way}</ol></details>" if way else ""
+        return f"<p><b>Why:</b> {why}</p><p><b>Remedy:</b> {remedy}</p>{shown}"
 
     @property
     def culprits(self) -> tuple[str, ...]:

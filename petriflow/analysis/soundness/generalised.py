@@ -32,7 +32,7 @@ from petriflow.net.errors import DefinitionError
 TRIED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Decision(Listing):
     """Whether a net is sound in one of these ways, and why.
 

@@ -13,7 +13,9 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 
+from petriflow.analysis.display import states
 from petriflow.analysis.space import compiler
 from petriflow.analysis.space.graph import Graph, IntGraph, marking_of, trace_to
 from petriflow.net import CompiledNet, Marking, Net, compile_net, require_net
@@ -35,7 +37,7 @@ class Pump:
     grows: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StateSpace:
     """What exploration found. The counts are final only if it is `complete`.
 
@@ -61,6 +63,18 @@ class StateSpace:
     def max_tokens_per_marking(self) -> int:
         """The most tokens that any marking found holds on all places together."""
         return self.graph.most_tokens()[1]
+
+    def __str__(self) -> str:
+        more = "" if self.complete else " and more"
+        told = f"{self.markings:,} markings, {self.edges:,} edges{more}"
+        ends = f"{self.deadlocks:,} without a successor"
+        return f"{self.net.name}: {told}; {ends}; {self.seconds:.3g} s"
+
+    def __repr__(self) -> str:
+        return f"<StateSpace of {self}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>" + states(self, self.markings)
 
     def marking(self, state: int) -> Marking:
         """The marking of a state, numbered in the order of discovery."""

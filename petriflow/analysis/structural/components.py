@@ -26,7 +26,7 @@ class Component:
     transitions: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Components(Listing, Sequence[Component]):
     """The S-components of a net; `complete` unless there were too many to find all."""
 
@@ -56,6 +56,10 @@ class Components(Listing, Sequence[Component]):
         if not self.uncovered:
             return "yes"
         return "no" if self.complete else "unknown"
+
+    def pictures(self) -> Iterator[tuple[str, object]]:
+        """Each component, on the net."""
+        return ((f"component {n}", one) for n, one in enumerate(self.found, 1))
 
     @property
     def title(self) -> str:

@@ -53,7 +53,7 @@ class Invariant:
         return " + ".join(id if n == 1 else f"{n}*{id}" for id, n in self.weights.items())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Invariants(Listing, Sequence[Invariant]):
     """The minimal invariants of one kind; `complete` unless there were too many to find all.
 
@@ -84,6 +84,10 @@ class Invariants(Listing, Sequence[Invariant]):
         covered = {id for invariant in self.found for id in invariant.weights}
         nodes = self.net.places if self.kind == "place" else self.net.transitions
         return tuple(node.id for node in nodes if node.id not in covered)
+
+    def pictures(self) -> Iterator[tuple[str, object]]:
+        """Each invariant, on the net."""
+        return ((str(one), one) for one in self.found)
 
     @property
     def title(self) -> str:

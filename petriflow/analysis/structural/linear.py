@@ -229,7 +229,7 @@ def whole(x: Iterable[Fraction]) -> list[int]:
 # -- the state equation ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StateEquation(Listing):
     """Whether firings, even in fractions and in no order, add up from one marking to another.
 

@@ -28,7 +28,7 @@ MOST = 1_000
 TRIES = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PlaceSets(Listing, Sequence[frozenset[str]]):
     """The minimal siphons or traps; `complete` unless there were too many to find all."""
 
@@ -46,6 +46,10 @@ class PlaceSets(Listing, Sequence[frozenset[str]]):
 
     def __len__(self) -> int:
         return len(self.found)
+
+    def pictures(self) -> Iterator[tuple[str, object]]:
+        """Each set, on the net."""
+        return ((_listed(self.net, places), places) for places in self.found)
 
     @property
     def title(self) -> str:
@@ -111,7 +115,7 @@ def dry_siphon(net: Net, marking: Marking) -> frozenset[str]:
     return largest_siphon(net, (p.id for p in net.places if p.id not in marking))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Standstill(Listing):
     """Why transitions can never be enabled again, told by the siphon that went dry.
 

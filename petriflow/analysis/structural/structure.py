@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 
+from petriflow.analysis.display import on_net
 from petriflow.net import Net, Transition, require_net
 from petriflow.net.errors import WorkflowNetError
 
@@ -166,6 +168,9 @@ class Structure:
 
     def _repr_pretty_(self, printer: object, cycle: bool) -> None:
         printer.text(str(self))  # type: ignore[attr-defined]
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>" + on_net(self.net, [("clusters of conflict", self)])
 
 
 def structure(net: Net) -> Structure:
