@@ -2,10 +2,16 @@
 
     petriflow verify models/document_approval.py
     petriflow run models/document_approval.py
+    petriflow cases work --role engineer
+    petriflow cases complete ITEM --model models/document_approval.py --as ann --role engineer \
+        --set 'missing=["scope"]'
 
-The reviewers here are programs that read the text; what they find decides the way. Every finding is
-written to an audit file in `approvals/` (or where PETRIFLOW_APPROVALS says). The variables are
-declared by a model, so that a wrong input is refused at the door.
+The reviewers are people. Whoever has not claimed a review within `PETRIFLOW_PATIENCE` (2 seconds,
+so that the example ends by itself; say "2d" in earnest) is stood in for by a program that reads the
+text. A large sum goes to the board; when that is silent it is escalated to its deputy, and then the
+rules decide. Every finding is written to an audit file in `approvals/` (or where
+PETRIFLOW_APPROVALS says). The variables are declared by a model, so that a wrong input, or a
+review that does not fit, is refused at the door.
 """
 
 import os
@@ -16,11 +22,20 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from petriflow import Workflow, collect, task
-from petriflow.patterns import discriminator, multi_choice, parallel, sequence, when
+from petriflow import Workflow, collect, human, task
+from petriflow.patterns import (
+    deferred_choice,
+    discriminator,
+    multi_choice,
+    parallel,
+    sequence,
+    timer,
+    when,
+)
 
 SECTIONS = ("purpose", "scope", "budget")
 BANNED = ("unlimited liability", "exclusive", "penalty")
+PATIENCE = os.environ.get("PETRIFLOW_PATIENCE", "2s")
 
 
 class Approval(BaseModel):
@@ -35,6 +50,7 @@ class Approval(BaseModel):
     missing: list[str] = Field(default_factory=list)
     banned: list[str] = Field(default_factory=list)
     findings: list[str] = Field(default_factory=list)
+    agreed: bool | None = None
     approved: bool | None = None
 
 
@@ -46,28 +62,32 @@ async def prepare(case):
     return {"words": len(document.text.split())}
 
 
-async def technical_review(case):
+async def look_for_sections(case):
     """Are all sections there?"""
     missing = [s for s in SECTIONS if not re.search(rf"(?im)^{s}\b", case.variables.text)]
     return finding(case, f"sections missing: {', '.join(missing) or 'none'}") | {"missing": missing}
 
 
-async def legal_review(case):
+async def look_for_clauses(case):
     """Are there clauses that need a lawyer?"""
     banned = [clause for clause in BANNED if clause in case.variables.text.lower()]
     return finding(case, f"clauses to check: {', '.join(banned) or 'none'}") | {"banned": banned}
 
 
-def financial_review(case):
+def add_up_amounts(case):
     """What does it come to?"""
     sums = re.findall(r"EUR\s*([\d,]+(?:\.\d\d)?)", case.variables.text)
     amount = sum((Decimal(s.replace(",", "")) for s in sums), Decimal(0))
     return finding(case, f"amounts come to EUR {amount:,.2f}") | {"amount": amount}
 
 
-async def executive_approval(case):
-    """A large sum: the board agrees as long as nothing is missing."""
-    return finding(case, f"board: {'no' if case.variables.missing else 'yes'}")
+def remind_board(case):
+    """The board is silent: its deputy is asked."""
+    return finding(case, "the board was reminded, and its deputy is asked")
+
+
+def note_silence(case):
+    return finding(case, "neither the board nor its deputy has answered: the rules decide")
 
 
 def compliance_review(case):
@@ -81,7 +101,8 @@ async def regular_approval(case):
 
 async def decide_by_rules(case):
     document = case.variables
-    return {"approved": not document.missing and "penalty" not in document.banned}
+    fine = not document.missing and "penalty" not in document.banned
+    return {"approved": fine and document.agreed is not False}
 
 
 async def wait_for_objections(case):
@@ -107,13 +128,41 @@ def needs_compliance(document: Approval) -> bool:
     return bool(document.banned)
 
 
+def or_else(person, *instead, name):
+    """A person's task, and what happens instead if nobody claims it in time."""
+    return deferred_choice(
+        person, sequence(timer(PATIENCE, name="patience"), *instead, name="instead"), name=name
+    )
+
+
+def review(name, role, asks, program):
+    person = human(name, role=role, asks=[asks], shows=["title", "text", "received"])
+    return or_else(person, program, name=role)
+
+
+def executive_approval():
+    seen = ["title", "text", "amount", "missing", "banned"]
+    deputy = human("ask_deputy", role="deputy", asks=["agreed"], shows=seen)
+    return or_else(
+        human("ask_board", role="board", asks=["agreed"], shows=seen),
+        remind_board,
+        or_else(deputy, note_silence, name="deputy"),
+        name="executive",
+    )
+
+
 approval = Workflow(
     "approval",
     sequence(
         prepare,
-        parallel(technical_review, legal_review, financial_review, name="reviews"),
+        parallel(
+            review("technical_review", "engineer", "missing", look_for_sections),
+            review("legal_review", "lawyer", "banned", look_for_clauses),
+            review("financial_review", "controller", "amount", add_up_amounts),
+            name="reviews",
+        ),
         multi_choice(
-            when("amount > executive_limit", executive_approval),
+            when("amount > executive_limit", executive_approval()),
             when(needs_compliance, compliance_review),
             otherwise=regular_approval,
             name="more",

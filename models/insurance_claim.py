@@ -3,9 +3,12 @@
     petriflow verify models/insurance_claim.py
     petriflow run models/insurance_claim.py
 
-Every paper of the claim is a case of its own (`paper`). The payment waits for the customer's event
-`accept` or `refuse`, or for `PETRIFLOW_PATIENCE`. What was paid is on the books of
-`claims/ledger.db` (or where PETRIFLOW_CLAIMS says), once for each firing however often a body runs.
+Every paper of the claim is a case of its own (`paper`). Experts are people: with two opinions the
+offer is made, the third is heard all the same, and an expert who has not claimed the item within
+`PETRIFLOW_PATIENCE` (2 seconds, so that the example ends by itself) has none. The payment waits for
+the customer's event `accept` or `refuse`, or as long again. At any time the customer can call the
+claim off by the event `withdraw`. What was paid is on the books of `claims/ledger.db` (or where
+PETRIFLOW_CLAIMS says), once for each firing however often a body runs.
 """
 
 import os
@@ -16,8 +19,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from petriflow import Workflow, call, collect, task
+from petriflow import Workflow, call, collect, human, task
 from petriflow.patterns import (
+    cancellable,
     critical_section,
     deferred_choice,
     discriminator,
@@ -29,6 +33,8 @@ from petriflow.patterns import (
     timer,
     when,
 )
+
+PATIENCE = os.environ.get("PETRIFLOW_PATIENCE", "2s")
 
 
 class Paper(BaseModel):
@@ -85,16 +91,18 @@ def add_up(case):
     return {"total": sum((Decimal(str(x)) for one in claim.sums for x in one), Decimal(0))}
 
 
-async def engineer(case):
-    return {"opinions": "the damage fits the story"}
+def expert(role):
+    """A person of this role says what they think, unless nobody comes in time."""
+    opinion = human("opinion", role=role, asks=["opinions"], shows=["customer", "papers", "total"])
+    return deferred_choice(
+        opinion,
+        sequence(timer(PATIENCE, name="patience"), do_without, name="late"),
+        name=role,
+    )
 
 
-async def lawyer(case):
-    return {"opinions": "the policy covers it"}
-
-
-async def physician(case):
-    return {"opinions": "nobody was hurt"}
+async def do_without(case):
+    return {"opinions": "no opinion"}
 
 
 def book_reserve(case):
@@ -121,6 +129,11 @@ def reopen(case):
     return {"status": "refused by the customer"}
 
 
+def close_file(case):
+    book(case, "withdrawn", Decimal(0))
+    return {"status": "withdrawn by the customer"}
+
+
 def investigate(case):
     book(case, "investigation", Decimal(0))
     return {"status": "under investigation"}
@@ -128,30 +141,39 @@ def investigate(case):
 
 insurance_claim = Workflow(
     "insurance_claim",
-    sequence(
-        multiple_instances(call(paper), "len(papers)", most=6, name="papers"),
-        add_up,
-        exclusive_choice(
-            when(is_suspicious, investigate),
-            otherwise=sequence(
-                parallel(
-                    discriminator(engineer, lawyer, physician, required=2, name="experts"),
-                    critical_section(book_reserve, book_fee, name="ledger"),
-                    name="assessment",
-                ),
-                deferred_choice(
-                    sequence(event("accept"), pay),
-                    sequence(event("refuse"), reopen),
-                    sequence(
-                        timer(os.environ.get("PETRIFLOW_PATIENCE", "2s"), name="patience"),
-                        pay_after_silence,
+    cancellable(
+        sequence(
+            multiple_instances(call(paper), "len(papers)", most=6, name="papers"),
+            add_up,
+            exclusive_choice(
+                when(is_suspicious, investigate),
+                otherwise=sequence(
+                    parallel(
+                        discriminator(
+                            expert("engineer"),
+                            expert("lawyer"),
+                            expert("physician"),
+                            required=2,
+                            name="experts",
+                        ),
+                        critical_section(book_reserve, book_fee, name="ledger"),
+                        name="assessment",
                     ),
-                    name="offer",
+                    deferred_choice(
+                        sequence(event("accept"), pay),
+                        sequence(event("refuse"), reopen),
+                        sequence(timer(PATIENCE, name="patience"), pay_after_silence),
+                        name="offer",
+                    ),
+                    name="regular",
                 ),
-                name="regular",
+                name="fraud",
             ),
-            name="fraud",
+            name="work",
         ),
+        by=event("withdraw"),
+        then=close_file,
+        name="claim",
     ),
     variables=Claim,
     merge={"sums": collect, "odd": collect, "opinions": collect},

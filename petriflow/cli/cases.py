@@ -172,7 +172,7 @@ def _awaited(case: CaseHandle) -> str:
         if (trigger := triggers[t])
     }
     people = (
-        f"a person of the role {case.workflow.tasks[task].role!r} to do {_label(task)!r}"
+        f"a person of the role {case.workflow.tasks[task].role!r} to do {task.rpartition('/')[2]!r}"
         for task in case.asks
     )
     return " or ".join(dict.fromkeys([*people, *words.values()]))
