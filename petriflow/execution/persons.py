@@ -53,6 +53,8 @@ class Persons(Game):
     @property
     def deadlines(self) -> list[ScheduleTimer]:
         """When the time of people's tasks is over: a timer under the id of the firing."""
+        if not self.program.people:
+            return []
         tasks = self.program.workflow.tasks
         return [
             ScheduleTimer(firing, limit)
@@ -97,6 +99,8 @@ class Persons(Game):
         They come first: a case that has ended asks for nothing more.
         """
         now = self.deadlines
+        if not (before or now):
+            return
         self._commands[:0] = [
             *(CancelTimer(was.timer) for was in before if was not in now),
             *(timer for timer in now if timer not in before),

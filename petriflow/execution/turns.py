@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from petriflow.execution.case import Case
 from petriflow.execution.core import Away
@@ -93,20 +93,22 @@ class Turns(Orders):
                             self._bodies.deadlines[firing_id] = until
                             self._batch.timers[case.id, firing_id] = until
                 self._commands.append((handle, command))
-            self._forget_deadlines(handle, event, commands)
-            self._note_incidents(case, before)
-            self._list_work(handle, items)
+            if self._bodies.deadlines:
+                self._forget_deadlines(handle, event, called_off)
+            if before or case.incidents:
+                self._note_incidents(case, before)
+            if items or case.program.people:
+                self._list_work(handle, items)
             for firing_id in called_off:
                 self._call_off(handle, firing_id)
         self.touch(handle)
         if ended and handle.parent_id:
             self._children.ended(handle)
 
-    def _forget_deadlines(self, handle: CaseHandle, event: Event, commands: list[Command]) -> None:
-        """The deadlines of the firings that this event has ended."""
-        ended = [c.firing_id for c in commands if isinstance(c, CancelTask)]
+    def _forget_deadlines(self, handle: CaseHandle, event: Event, ended: Iterable[str]) -> None:
+        """The deadlines of the firings that this event has ended: its own, and those called off."""
         if isinstance(event, TaskCompleted | TaskFailed):
-            ended.append(event.firing_id)
+            ended = [*ended, event.firing_id]
         for firing_id in ended:
             case = handle._case
             over = firing_id not in case.running or firing_id in case.incidents
