@@ -1,6 +1,6 @@
 """The command line: `petriflow verify | explore | ask | check | guards | draw | run TARGET`,
-`petriflow elements | bind FILE.bpmn`, `petriflow cases …`, `petriflow worker MODELS` and
-`petriflow db status | upgrade`.
+`petriflow elements | bind FILE.bpmn`, `petriflow cases …`, `petriflow worker MODELS`,
+`petriflow schedules …` and `petriflow db …`.
 
 Exit codes: 0 well, 1 unsound, no or not completed, 2 bad input, 3 unknown or waiting, 130
 interrupted. On 2 the message goes to stderr and nothing to stdout. Heavy parts are imported by the
@@ -19,10 +19,12 @@ import typer
 # The commands enter themselves when their modules are loaded, in the order of the help.
 from petriflow.cli import analyse, pictures, playing, cases  # isort: skip  # noqa: F401
 from petriflow.cli import bpmn, cases_app, database, incidents, logs, people  # isort: skip  # noqa: F401
+from petriflow.cli import schedules, versions  # isort: skip  # noqa: F401
 from petriflow.cli.common import app, notes
 from petriflow.net.errors import PetriflowError
 
 app.add_typer(cases_app.cases, name="cases")
+app.add_typer(schedules.schedules, name="schedules")
 app.add_typer(database.db, name="db")
 
 

@@ -84,6 +84,11 @@ class Versions(Orders):
         self.check()
         return tuple(await self._in_writer(self._store.definitions))
 
+    async def of_definition(self, hash: str) -> tuple[str, ...]:
+        """The open cases of a version, whoever has them; those that others called too."""
+        self.check()
+        return tuple(await self._in_writer(self._store.of_definition, hash))
+
     async def forget(self, hash: str) -> Definition:
         """Remove a version that no case uses, neither an open one nor one that has ended and whose
         history is kept.

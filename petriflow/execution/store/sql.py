@@ -78,6 +78,11 @@ class SqlStore:
         with self._transaction() as connection:
             return definitions(connection)
 
+    def of_definition(self, hash: str) -> list[str]:
+        query = sa.select(cases.id).where(OPEN, cases.definition == hash)
+        with self._transaction() as connection:
+            return list(connection.execute(query.order_by(cases.created_at, cases.id)).scalars())
+
     def forget(self, hash: str) -> Definition:
         with self._transaction() as connection:
             return forget(connection, hash)

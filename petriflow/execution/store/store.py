@@ -156,6 +156,10 @@ class Store(Protocol):
         """All definitions that are kept, and how many cases use each."""
         ...
 
+    def of_definition(self, hash: str) -> list[str]:
+        """The open cases of a definition, the oldest first."""
+        ...
+
     def forget(self, hash: str) -> Definition:
         """Remove a definition; raises StoreError where cases use it."""
         ...
