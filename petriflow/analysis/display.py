@@ -38,6 +38,11 @@ class Listing(Protocol):
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
         return "\n".join([self.title, *(f"  {line}" for line in lines)])
 
+    def __init_subclass__(cls, **more: object) -> None:
+        super().__init_subclass__(**more)
+        # IPython asks class by class, and would find a dataclass's own `__repr__` first.
+        cls._repr_pretty_ = Listing._repr_pretty_  # type: ignore[method-assign]
+
     def _repr_pretty_(self, printer: object, cycle: bool) -> None:
         printer.text(str(self))  # type: ignore[attr-defined]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from petriflow.analysis.display import Listing, beginning
@@ -143,8 +143,8 @@ def conformance(
     played = net.expanded() if lifecycle else net
     player = _Player(played, lifecycle, open_cases, max_states)
     ways: dict[tuple[Label, ...], list[Trace]] = {}
+    wanted = ("start", "complete") if lifecycle else ("complete",)
     for trace in log:
-        wanted = ("start", "complete") if lifecycle else ("complete",)
         way = tuple(
             (str(e.attributes.get("petriflow:task", e.activity)), e.lifecycle)
             for e in trace.events
@@ -156,12 +156,16 @@ def conformance(
     found, cost_of_all, worst_of_all = list[Alignment](), 0, 0
     for way, traces in sorted(ways.items(), key=lambda item: -len(item[1])):
         cases = tuple(trace.case for trace in traces)
-        names = tuple(name for name, kind in way if kind == "complete")
+        told = tuple(e.activity for e in traces[0].events if e.lifecycle in wanted)
+        names = traces[0].activities
         aligned = player.align(way)
         if aligned is None or least is None:
             found.append(Alignment(cases, names, None))
             continue
-        cost, deviations, run = aligned
+        cost, moves, run = aligned
+        deviations = tuple(
+            replace(d, activity=told[d.at]) if d.kind == "extra" else d for d in moves
+        )
         worst = len(way) + least
         cost_of_all += cost * len(cases)
         worst_of_all += worst * len(cases)
