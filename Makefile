@@ -3,7 +3,7 @@
 # The tools of .venv if it is there, else those on the path.
 BIN := $(if $(wildcard .venv/bin),.venv/bin/)
 
-.PHONY: setup format lint check test notebooks bench ci clean
+.PHONY: setup format lint check test notebooks gallery bench ci clean
 
 setup:            ## a virtual environment with everything, and the git hooks
 	python3 -m venv .venv
@@ -27,6 +27,9 @@ test:             ## every test
 
 notebooks:        ## run them from top to bottom
 	$(BIN)pytest --nbmake notebooks/
+
+gallery:          ## draw docs/gallery anew
+	$(BIN)python docs/gallery.py
 
 bench:            ## the figures; never part of the tests
 	for script in benchmarks/*.py; do $(BIN)python $$script || exit 1; done

@@ -171,7 +171,7 @@ def block_shapes(at: Point, look: Look, state: str) -> list[Shape]:
 
 def sign_shapes(sign: Sign, x: float, y: float) -> list[Shape]:
     """What a transition is, as a small sign around a point: it waits for a message or for a
-    clock, it is a workflow of its own, or there are several at once.
+    clock, it is a workflow of its own, a person does it, or there are several at once.
     """
     match sign:
         case "event":
@@ -183,6 +183,9 @@ def sign_shapes(sign: Sign, x: float, y: float) -> list[Shape]:
         case "call":
             plus = (("M", x - 3, y), ("L", x + 3, y), ("M", x, y - 3), ("L", x, y + 3))
             return [Rect(x - 5, y - 5, 10, 10, 1.5, "sign"), Path(plus, "sign")]
+        case "human":
+            body = (("M", x - 5, y + 5), ("Q", x - 5, y, x, y), ("Q", x + 5, y, x + 5, y + 5))
+            return [Path(body, "sign", closed=True), Circle(x, y - 2.5, 2.8, "sign")]
         case "many":
             bars = ((x + dx, y + dy) for dx in (-4, 0, 4) for dy in (-4, 4))
             return [Path(tuple(("ML"[n % 2], *at) for n, at in enumerate(bars)), "sign")]

@@ -18,8 +18,8 @@ from petriflow.workflow import Workflow
 Detail = Literal["pattern", "task", "net"]
 Drawable = Net | Fragment | Workflow
 #: what a node is, beyond being a transition: it waits for an event or a timer, it runs another
-#: workflow, or several at once
-Sign = Literal["event", "timer", "call", "many"]
+#: workflow, a person does it, or there are several at once
+Sign = Literal["event", "timer", "call", "human", "many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def subject(
     fragment = target.fragment if isinstance(target, Workflow) else target
     signs = _signs(fragment) if isinstance(fragment, Fragment) else {}
     if isinstance(target, Workflow):
+        signs |= {id: "human" for id, t in target.tasks.items() if t.role}
         signs |= dict.fromkeys(target.calls, "call")
     if isinstance(fragment, Fragment):
         told |= {id: _trigger(trigger) for id, trigger in fragment.triggers.items()}
