@@ -19,7 +19,7 @@ import typer
 # The commands enter themselves when their modules are loaded, in the order of the help.
 from petriflow.cli import analyse, pictures, playing, cases  # isort: skip  # noqa: F401
 from petriflow.cli import bpmn, cases_app, database, incidents, logs, people  # isort: skip  # noqa: F401
-from petriflow.cli import schedules, versions  # isort: skip  # noqa: F401
+from petriflow.cli import schedules, tell, versions  # isort: skip  # noqa: F401
 from petriflow.cli.common import app, notes
 from petriflow.net.errors import PetriflowError
 

@@ -185,6 +185,7 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, M
             await self._shut()
             raise
         self._observers.counted(await self._in_writer(self._store.counts))
+        kept = await self._missed(True) if self._store.lease is None else []
         self._ringing = asyncio.create_task(self._timers.go())
         self._leases = asyncio.create_task(self._keep_leases())
         self._matching = asyncio.create_task(self._match_for_ever())
@@ -192,6 +193,12 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, M
         self._scheduling = asyncio.create_task(self._keep_schedules())
         self._flusher = asyncio.create_task(self._flush_forever())
         self._flusher.add_done_callback(self._flusher_ended)
+        try:
+            for some in kept:  # before this engine says how its cases are
+                await self._give_all(some, set())
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(

@@ -78,7 +78,7 @@ class Messages(Orders):
                 variables' model of the case that waits for it. Then it is not kept.
         """
         self._check_open()
-        persistent = self._is_kept(event) if not keep else True
+        persistent = self.keeps(event) if not keep else True
         if about is None:
             raise DefinitionError(f"event {event!r}: about=None says nothing; give it a value")
         given = plain({"about": about, "payload": dict(payload or {})})
@@ -104,8 +104,12 @@ class Messages(Orders):
             await self._in_writer(self._store.tell, replace(message, taken_by=""))
         return taker
 
-    def _is_kept(self, event: str) -> bool:
-        """Whether such an event is persistent; raises DefinitionError if nobody knows it."""
+    def keeps(self, event: str) -> bool:
+        """Whether such an event is persistent: kept until somebody waits for it.
+
+        Raises:
+            DefinitionError: no workflow of this engine waits for it by what it is about.
+        """
         known: dict[str, bool] = {}
         plainly = ""
         for workflow in self._workflows.values():
@@ -132,8 +136,13 @@ class Messages(Orders):
         if message.id not in self._giving:
             # Whoever gives up waiting leaves it to the engine.
             self._giving[message.id] = self._loop.create_task(self._give_once(message, kept))
-            self._giving[message.id].add_done_callback(lambda _: self._giving.pop(message.id))
+            self._giving[message.id].add_done_callback(lambda task: self._given(message.id, task))
         return await asyncio.shield(self._giving[message.id])
+
+    def _given(self, id: str, task: asyncio.Task[str | None]) -> None:
+        del self._giving[id]
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; but nobody may
 
     async def _give_once(self, message: Message, kept: bool) -> str | None:
         tried: set[str] = set()
@@ -191,20 +200,12 @@ class Messages(Orders):
         """Bring together cases and messages: at once where a case has just begun to wait, and from
         time to time all.
         """
-        everything, refused = True, set[str]()
+        refused: set[str] = set()
+        everything = self._store.lease is not None
         async with asyncio.TaskGroup() as giving:
             while True:
-                self._seeking.clear()
-                sought, self._sought = self._sought, set()
-                try:
-                    found = await self._in_writer(
-                        self._store.wanted, None if everything else sought
-                    )
-                except StoreError as error:
-                    log.warning("messages were not looked for: %s", error)
-                    found, self._sought = [], self._sought | sought
-                for _, some in groupby(sorted(found, key=_pair), key=_pair):
-                    giving.create_task(self._give_all(list(some), refused))
+                for some in await self._missed(everything):
+                    giving.create_task(self._give_all(some, refused))
                 try:
                     # `wait_for` may take a cancellation for the event.
                     async with asyncio.timeout(NET if self._store.lease else None):
@@ -212,6 +213,18 @@ class Messages(Orders):
                     everything = False
                 except TimeoutError:
                     everything = True
+
+    async def _missed(self, everything: bool) -> list[list[Message]]:
+        """The messages that a case may be waiting for, those about one thing together."""
+        self._seeking.clear()
+        sought, self._sought = self._sought, set()
+        try:
+            found = await self._in_writer(self._store.wanted, None if everything else sought)
+        except StoreError as error:
+            log.warning("messages were not looked for: %s", error)
+            self._sought |= sought
+            return []
+        return [list(some) for _, some in groupby(sorted(found, key=_pair), key=_pair)]
 
     async def _give_all(self, messages: list[Message], refused: set[str]) -> None:
         """Give messages about one thing to those who wait for them, one after the other."""

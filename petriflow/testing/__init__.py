@@ -85,6 +85,7 @@ from petriflow.testing.steps import (
     Signal,
     Skip,
     Suspend,
+    Tell,
 )
 from petriflow.testing.story import Story, run_story
 
@@ -103,6 +104,7 @@ __all__ = [
     "Skip",
     "Story",
     "Suspend",
+    "Tell",
     "VirtualClock",
     "faked",
     "interleavings",

@@ -13,6 +13,7 @@ from petriflow.execution.events import (
     CancelTask,
     Decide,
     Event,
+    EventReceived,
     ScheduleTimer,
     StartTask,
     TaskFailed,
@@ -42,6 +43,8 @@ class Stage:
         self.bodies: dict[str, tuple[StartTask, float]] = {}
         self.due: dict[str, float] = {}
         self.until: dict[str, float] = {}
+        #: what was told by what it is about, and nobody has waited for yet
+        self.kept: list[EventReceived] = []
         self._workflow, self._fakes, self._guards = workflow, fakes, guards
 
     def tell(self, event: Event) -> bool:
@@ -64,6 +67,11 @@ class Stage:
                 self.until.pop(incident, None)
             self.fired += tuple(self.case.fired)
             useful = useful and not (told is event and self.case.late)
+            for kept in [] if events else self.kept:
+                if self.case.takes(kept.name, kept.about or ""):
+                    self.kept.remove(kept)
+                    events.append(kept)
+                    break
         return useful
 
     def advance(self, seconds: float) -> None:
@@ -158,6 +166,7 @@ class Stage:
         )
         other.bodies, other.due = dict(self.bodies), dict(self.due)
         other.until = dict(self.until)
+        other.kept = list(self.kept)
         return other
 
 

@@ -52,6 +52,17 @@ class Signal(_Printed):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Tell(_Printed):
+    """An event is told by what it is about: the case takes it if it waits for just that; else it is
+    kept until it does, if it is a persistent one.
+    """
+
+    event: str
+    about: Any
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Advance(_Printed):
     """So much time passes. Timers and the timeouts of attempts that come due happen in order."""
 
@@ -144,6 +155,7 @@ Step = (
     Complete
     | Fail
     | Signal
+    | Tell
     | Advance
     | Ring
     | Choose

@@ -46,9 +46,11 @@ from petriflow.testing.steps import (
     Skip,
     Step,
     Suspend,
+    Tell,
 )
 from petriflow.testing.ways import answers
 from petriflow.workflow import Workflow
+from petriflow.workflow.variables import canonical, plain
 
 
 class Story:
@@ -205,6 +207,8 @@ class Story:
                     self._fail(self._firing(task), step, error)
                 case Signal(event, payload):
                     self._signal(event, payload or {})
+                case Tell(event, about, payload):
+                    self._tell(event, about, payload or {})
                 case Advance(duration):
                     self._stage.advance(seconds(duration, "Advance: duration"))
                 case Ring(timer):
@@ -281,6 +285,29 @@ class Story:
             raise self._wrong(
                 f"nobody waits for event {event!r}, and it is not kept; "
                 f"waited for are: {listed(self.events)}"
+            )
+
+    def _tell(self, event: str, about: Any, payload: Mapping[str, Any]) -> None:
+        self._open()
+        triggers = self.workflow.fragment.triggers.values()
+        known = [t for t in triggers if isinstance(t, Wait) and t.about and t.name == event]
+        if not known:
+            raise self._wrong(
+                f"workflow {self.workflow.name!r} does not wait for {event!r} by what it is about"
+            )
+        try:
+            given = plain({"about": about})["about"]
+            checked = self.workflow.schema.updates(self._case.variables, payload)
+        except PetriflowError as error:
+            raise self._wrong(f"event {event!r}: {error}") from error
+        told = EventReceived(event, checked, canonical(given))
+        if self._case.takes(event, canonical(given)):
+            self._stage.tell(told)
+        elif any(t.persistent for t in known):
+            self._stage.kept.append(told)
+        else:
+            raise self._wrong(
+                f"nobody waits for event {event!r} about {canonical(given)}, and it is not kept"
             )
 
     def _ring(self, name: str) -> None:

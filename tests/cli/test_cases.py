@@ -81,6 +81,37 @@ def test_orders_are_stored_and_run_nothing_themselves(cli: Cli) -> None:
         assert (said.code, said.json["status"]) == (1, "completed")
 
 
+PAID = """
+from petriflow.patterns import event
+pays = event('paid', about='order')
+w = Workflow('w', sequence(pays, b, event('rings', about='order', transient=True)),
+             example={'order': 7})
+"""
+
+
+def test_an_event_is_told_by_what_it_is_about(cli: Cli) -> None:
+    id: str = cli("run", model(PAID), "--json").json["case"]
+    said = cases(cli, "tell", "paid", "--about", "8", "--model", "m.py")
+    assert (said.code, said.json) == (0, {"event": "paid", "about": 8, "case": None, "kept": True})
+    said = cases(cli, "tell", "rings", "--about", "7", "--model", "m.py")
+    assert (said.code, said.json["kept"]) == (1, False)
+    assert "about order=7" in cli("cases", "explain", id, "--model", "m.py").out
+    said = cli("cases", "tell", "paid", "--about", "7", "--model", "m.py", "--set", "by=card")
+    assert (said.code, said.out) == (0, f"case {id} has taken it\n")
+    assert cases(cli, "show", id).json["variables"]["by"] == "card"
+    said = cases(cli, "tell", "no", "--about", "7", "--model", "m.py")
+    assert said.code == 2
+    assert "waits for 'no' by what it is about; it knows 'paid', 'rings'" in said.err
+
+
+def test_without_its_model_an_event_is_kept_for_the_next_engine(cli: Cli) -> None:
+    id: str = cli("run", model(PAID), "--json").json["case"]
+    said = cases(cli, "tell", "paid", "--about", "7", "--set", "by=card")
+    assert (said.code, said.json["kept"]) == (0, True)
+    cli("run", "m.py", "--continue")
+    assert cases(cli, "show", id).json["variables"]["by"] == "card"
+
+
 def test_a_case_is_cancelled_and_removed(cli: Cli) -> None:
     id = opened(cli)
     assert cases(cli, "purge", "--older-than", "0s").json == {"removed": 0}

@@ -23,9 +23,9 @@ from petriflow.execution.events import (
 )
 from petriflow.execution.program import program
 from petriflow.execution.store import Message, open_store
-from petriflow.net.errors import CompositionError, DefinitionError, VariableError
+from petriflow.net.errors import CompositionError, DefinitionError, StoryError, VariableError
 from petriflow.patterns import deferred_choice, event, parallel, sequence, structured_loop, timer
-from petriflow.testing import VirtualClock
+from petriflow.testing import Complete, Expect, Tell, VirtualClock, run_story
 
 from .test_engine import step, until
 from .test_postgres import check_consistent, rows
@@ -367,3 +367,24 @@ async def test_of_two_cases_that_take_a_message_at_once_one_has_it_and_the_other
         outcomes = [await case.wait() for case in cases]
         assert sorted(outcome.variables["n"] for outcome in outcomes) == [1, 2]
     check_consistent(database, flow)
+
+
+# -- the testing kit ------------------------------------------------------------------------------
+
+
+def test_a_story_tells_events_by_what_they_are_about() -> None:
+    run_story(
+        flow, Tell("payment", 7, {"paid": 1}), Complete("ship"), variables={"order_id": 7}
+    ).do(Expect(status="completed", variables={"paid": 1}))
+    later = Workflow("w", sequence(step("first"), event("payment", about="order_id")))
+    story = run_story(later, Tell("payment", 7, {"paid": 1}), variables={"order_id": 7})
+    assert story.copy().do(Complete("first")).status == "completed"
+    other = run_story(later, Tell("payment", "7"), Complete("first"), variables={"order_id": 7})
+    assert other.events == ("payment",)
+    for wrong, message in [
+        (Tell("ring", 8), "nobody waits for event 'ring' about 8, and it is not kept"),
+        (Tell("payment", 8), "does not wait for 'payment' by what it is about"),
+        (Tell("ring", object()), "'about' is a object"),
+    ]:
+        with pytest.raises(StoryError, match=message):
+            run_story(lost, wrong, variables={"n": 7})
