@@ -11,7 +11,7 @@ from typing import Any
 from petriflow.execution.core import Away, Core
 from petriflow.execution.events import Event
 from petriflow.execution.handle import CaseHandle
-from petriflow.execution.store import Order
+from petriflow.execution.store import Order, Unreachable
 from petriflow.net import errors
 from petriflow.net.errors import PetriflowError, StoreError, UnknownCase
 from petriflow.workflow.variables import Data
@@ -118,10 +118,12 @@ class Orders(Core):
             if (handle := await self._reach(order.case_id)) is None:
                 return
             answer = {"result": await getattr(self, f"_order_{order.kind}")(handle, **order.data)}
-        except Away:
+        except (Away, Unreachable):  # nothing has come of it yet; whoever can takes it up again
             return
         except PetriflowError as error:
-            answer = {"error": str(error), "kind": type(error).__name__}
+            kinds = (kind.__name__ for kind in type(error).__mro__)
+            kind = next(name for name in kinds if hasattr(errors, name))
+            answer = {"error": str(error), "kind": kind}
         finally:
             CARRYING.reset(token)
             self._settle(order.case_id)

@@ -17,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from petriflow import Engine, TaskContext, Workflow, call, task
-from petriflow.execution.store import Batch, open_store, ownership
+from petriflow.execution.handle import CaseHandle
+from petriflow.execution.store import Batch, Unreachable, open_store, ownership
 from petriflow.net.errors import DefinitionError, UnknownCase
 from petriflow.patterns import event, parallel, sequence, timer
 
@@ -264,6 +265,30 @@ async def test_orders_about_a_case_are_carried_out_by_the_engine_that_has_it(dat
         assert outcome.variables["by"] == "ada"
         assert door.begun == 1
     check_consistent(database, small)
+
+
+async def test_an_order_that_finds_the_server_away_is_taken_up_again(database: str) -> None:
+    class Unlucky(Engine):
+        """Whose store cannot be reached while it carries out its first order."""
+
+        times = 0
+
+        async def _order_suspend(self, handle: CaseHandle, reason: str) -> bool:
+            self.times += 1
+            if self.times == 1:
+                raise Unreachable("the server is being restarted")
+            return await super()._order_suspend(handle, reason)
+
+    async def hold(case: TaskContext) -> None:
+        await asyncio.sleep(60)
+
+    small = Workflow("w", hold)
+    async with Unlucky(database, workflows=[small]) as one:
+        case = await one.start(small)
+        async with Engine(database, workflows=[small]) as two:
+            assert await asyncio.wait_for(two.suspend(case.id), 30)
+        assert one.times == 2
+        assert case.status == "suspended"
 
 
 @pytest.mark.promise("STORE-12")

@@ -3,7 +3,15 @@
 from petriflow.execution.store.calendar import Schedule
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.execution.store.schema import VERSION
-from petriflow.execution.store.store import Batch, Message, Order, Record, Store, StoredCase
+from petriflow.execution.store.store import (
+    Batch,
+    Message,
+    Order,
+    Record,
+    Store,
+    StoredCase,
+    Unreachable,
+)
 from petriflow.execution.store.urls import (
     open_store,
     read_store,
@@ -26,6 +34,7 @@ __all__ = [
     "Store",
     "StoredCase",
     "Summary",
+    "Unreachable",
     "Which",
     "WhichWork",
     "WorkItem",

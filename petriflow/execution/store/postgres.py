@@ -16,7 +16,7 @@ from petriflow.execution.notify import Notifier, Postgres
 from petriflow.execution.store import schema
 from petriflow.execution.store.ownership import LEASE, Ownership, among, without
 from petriflow.execution.store.sql import OPEN, SqlStore, cases, compiled, encode
-from petriflow.execution.store.store import Batch, Order, StoredCase
+from petriflow.execution.store.store import Batch, Order, StoredCase, Unreachable
 from petriflow.execution.store.upgrade import upgrade
 from petriflow.net.errors import StoreError
 
@@ -24,10 +24,6 @@ from petriflow.net.errors import StoreError
 PATIENCE = 10
 #: Seconds that a commit waits for a server that is restarted.
 RESTART = 30
-
-
-class Unreachable(StoreError):
-    """The server is not there, or has ended the connection."""
 
 
 class PostgresStore(SqlStore):

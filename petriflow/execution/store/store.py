@@ -14,7 +14,12 @@ from petriflow.execution.store.calendar import Schedule
 from petriflow.execution.store.listing import OpenIncident, Summary, Which
 from petriflow.execution.store.versions import Definition
 from petriflow.execution.store.work import WhichWork, WorkItem
+from petriflow.net.errors import StoreError
 from petriflow.workflow.variables import Data
+
+
+class Unreachable(StoreError):
+    """The server is not there, or has ended the connection; later it may answer."""
 
 
 @dataclass(frozen=True, slots=True)
