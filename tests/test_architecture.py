@@ -56,6 +56,7 @@ DOORS = {
     "workflow.workflow:Workflow.verify": {"analysis"},
     "workflow.workflow:Workflow.ask": {"analysis"},
     "workflow.workflow:Workflow.simulate": {"simulation"},
+    "workflow.workflow:Workflow.solve": {"simulation"},
     "workflow.workflow:Workflow.run": {"execution"},
     "workflow.workflow:Workflow.arun": {"execution"},
     "workflow.workflow:Workflow._repr_mimebundle_": {"drawing"},

@@ -7,6 +7,7 @@
 * the author of a task body: `TaskError`
 * whoever runs an engine: `NotProvenSound`, `StoreError`, `UnknownCase`, `MigrationError`
 * whoever asks about a net: `QueryError`
+* whoever asks for exact figures: `NoExactAnswer`
 * whoever draws: `DrawingError`
 * whoever simulates: `SimulationError`
 * whoever tests a workflow: `StoryError`
@@ -119,6 +120,10 @@ class ItemConflict(PetriflowError):
 
 class QueryError(PetriflowError):
     """A query about a net cannot be read, or names something that the net does not have."""
+
+
+class NoExactAnswer(PetriflowError):
+    """Exact figures of a timed model do not exist, or cannot be had; simulate it."""
 
 
 class DrawingError(PetriflowError):

@@ -1,6 +1,7 @@
 """Floor 5: play a workflow or a net with time and chance."""
 
 from petriflow.simulation.laws import erlang, exponential, lognormal, triangular, uniform
+from petriflow.simulation.markov import solve
 from petriflow.simulation.replication import simulate
 from petriflow.simulation.results import Result
 from petriflow.simulation.statistics import Estimate
@@ -28,6 +29,7 @@ __all__ = [
     "lognormal",
     "poisson",
     "simulate",
+    "solve",
     "triangular",
     "uniform",
 ]

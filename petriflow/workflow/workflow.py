@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from petriflow.execution import Outcome
     from petriflow.execution.store import Record
     from petriflow.simulation import Result, Timing
+    from petriflow.simulation.solution import CaseSolution
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,6 +364,23 @@ class Workflow:
         from petriflow.simulation import simulate
 
         return simulate(self, timing, **options)
+
+    def solve(self, timing: Timing | None = None, **options: Any) -> CaseSolution:
+        """Exact figures of one case: mean and distribution of its cycle time, visits, work.
+
+        Args:
+            timing: annotations, by default the workflow's own.
+            options: those of `petriflow.simulation.solve`; and changes of the timing, such as
+                `durations={"pay": exponential("2m")}`.
+
+        Raises:
+            NoExactAnswer: durations, guards, resources or size do not allow it; the message says
+                which, and what to do.
+            DefinitionError: the timing does not fit the workflow.
+        """
+        from petriflow.simulation import solve
+
+        return solve(self, timing, **options)
 
     def run(
         self,

@@ -188,6 +188,7 @@ def explore_compiled(
     may_grow: Callable[[PackedGraph, int, int], bool] | None = None,
     keep_edges: bool = True,
     max_memory: int | None = None,
+    ranks: Sequence[int] | None = None,
 ) -> tuple[PackedGraph, bool]:
     """All markings, breadth first, and whether these are all; OR-joins are not for this form.
 
@@ -199,10 +200,14 @@ def explore_compiled(
         may_grow: asked about a state that covers another on its way; `True` ends the exploration.
         keep_edges: without, only the counts of edges and deadlocks are kept.
         max_memory: stop before the arrays take more bytes than this.
+        ranks: of the enabled transitions only those of the lowest rank fire.
     """
+    rank = np.array(ranks or [0] * len(net.rows), np.int64)
     while True:
         try:
-            return _explore(net, first, width, limit, progress, may_grow, keep_edges, max_memory)
+            return _explore(
+                net, first, width, limit, progress, may_grow, keep_edges, max_memory, rank
+            )
         except OverflowError:
             width *= 2
 
@@ -216,6 +221,7 @@ def _explore(
     may_grow: Callable[[PackedGraph, int, int], bool] | None,
     keep_edges: bool,
     max_memory: int | None,
+    rank: NDArray[np.int64],
 ) -> tuple[PackedGraph, bool]:
     lanes = Lanes(net, width)
     dice = np.random.default_rng(1)
@@ -247,7 +253,7 @@ def _explore(
     check_at = 64
     while True:
         why = kernels.expand(
-            words, parent, parent_via, table, coefficients, lanes.high, *arcs,
+            words, parent, parent_via, table, coefficients, lanes.high, *arcs, rank,
             start, target, via, keep_edges, state, BATCH,
         )  # fmt: skip
         count = int(state[0])

@@ -19,6 +19,8 @@ SHIFT = np.uint64(32)
 ZERO = np.uint64(0)
 #: So many firings are looked up together: their cache misses then overlap.
 TOGETHER = 512
+#: Above every rank of a transition.
+MOST_RANK = np.int64(1) << 62
 
 
 @njit(cache=True, nogil=True)
@@ -55,13 +57,14 @@ def expand(
     need_start, need_word, need, need_high,
     inhibit_start, inhibit_word, inhibit, inhibit_high,
     add_start, add_word, add, add_hash,
-    resets, consume, keep, produce,
+    resets, consume, keep, produce, rank,
     row_start, target, via, keep_edges, state, budget,
 ):  # fmt: skip
     """Give the next `budget` markings their successors.
 
     `state` holds the numbers that go on from call to call: markings found, markings expanded,
-    edges in the buffer, edges in all, markings without successors. Returns why it stopped.
+    edges in the buffer, edges in all, markings without successors. Of the enabled transitions only
+    those of the lowest rank fire. Returns why it stopped.
     """
     count, current, buffered = state[0], state[1], state[2]
     transitions = need_start.shape[0] - 1
@@ -90,7 +93,10 @@ def expand(
                 break
             hashed = hash_of(words, current, coefficients)
             fired = pending
+            lowest = MOST_RANK
             for t in range(transitions):
+                if rank[t] > lowest:
+                    continue
                 able = True
                 for k in range(need_start[t], need_start[t + 1]):
                     w = need_word[k]
@@ -106,6 +112,9 @@ def expand(
                         break
                 if not able:
                     continue
+                if rank[t] < lowest:
+                    lowest = rank[t]
+                    pending = fired
                 r = resets[t]
                 if r >= 0:
                     here = ZERO

@@ -93,6 +93,7 @@ def explore(
     max_memory: int | None = None,
     edges: bool = True,
     progress: Progress | None = None,
+    ranks: Sequence[int] | None = None,
 ) -> StateSpace:
     """Find every reachable marking.
 
@@ -104,6 +105,8 @@ def explore(
         edges: keep the edges; without them a large space takes a fraction of the memory, and only
             counts, markings and traces can be told of it.
         progress: told now and then how many markings were found.
+        ranks: a number for each transition; of the enabled ones only those of the lowest rank
+            fire. By default every enabled transition does.
 
     Exploration also stops where a net is found to grow without end; `pump` tells how. A large net
     goes over to loops compiled by numba, as soon as these are there; without numba, the loops in
@@ -117,7 +120,7 @@ def explore(
     began = time.perf_counter()
     compiled = compile_net(require_net(net, "explore"))
     first = compiled.vector(net.initial_marking if initial is None else initial)
-    found = _explore(compiled, first, max_markings, max_memory, edges, progress)
+    found = _explore(compiled, first, max_markings, max_memory, edges, progress, ranks)
     return StateSpace(
         net,
         found.graph.count,
@@ -150,6 +153,7 @@ def _explore(
     max_memory: int | None,
     edges: bool,
     progress: Progress | None,
+    ranks: Sequence[int] | None,
 ) -> _Found:
     numbers = (row.needs + row.consume + row.produce + row.inhibitor for row in net.rows)
     largest = max([*first, *(n for arcs in numbers for _, n in arcs), 1])
@@ -161,7 +165,7 @@ def _explore(
     hand_over = not any(row.or_join for row in net.rows)
     while True:
         try:
-            found = _breadth_first(net, first, width, plain_limit, progress, hand_over)
+            found = _breadth_first(net, first, width, plain_limit, progress, hand_over, ranks)
             break
         except OverflowError:
             width *= 2
@@ -175,7 +179,7 @@ def _explore(
         nonlocal pump
         path = graph.path(large)
         at = path.index(small)
-        pump = _pump(graph, path[: at + 1], path[at:])
+        pump = _pump(graph, path[: at + 1], path[at:], ranks)
         return pump is not None
 
     graph, complete = explore_compiled(
@@ -187,6 +191,7 @@ def _explore(
         may_grow=may_grow,
         keep_edges=edges,
         max_memory=max_memory,
+        ranks=ranks,
     )
     return _Found(graph, graph.edges, graph.deadlocks, complete, pump)
 
@@ -204,6 +209,7 @@ def _breadth_first(
     limit: int,
     progress: Progress | None,
     hand_over: bool,
+    ranks: Sequence[int] | None,
 ) -> _Found | None:
     """What the loops in Python find; `None` where the compiled ones are to take over."""
     graph = IntGraph(
@@ -257,7 +263,7 @@ def _breadth_first(
         assert able is not None
         if not able:
             deadlocks += 1
-        for t in able:
+        for t in able if ranks is None else _most_urgent(able, ranks):
             plus, minus = adds[t]
             if t in joins:
                 tokens = net.fire(t, graph.tokens_of(state))
@@ -281,7 +287,7 @@ def _breadth_first(
             check_at = 2 * len(states)
             if progress is not None:
                 progress(len(states))
-            if pump := _find_pump(graph, current, high):
+            if pump := _find_pump(graph, current, high, ranks):
                 return _Found(graph, len(target), deadlocks, False, pump)
             if len(states) > limit:
                 return _Found(graph, len(target), deadlocks, False, None)
@@ -292,14 +298,22 @@ def _breadth_first(
     return _Found(graph, len(target), deadlocks, True, None)
 
 
-def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
+def _most_urgent(able: Sequence[int], ranks: Sequence[int]) -> Sequence[int]:
+    lowest = min((ranks[t] for t in able), default=0)
+    return [t for t in able if ranks[t] == lowest]
+
+
+def _find_pump(
+    graph: IntGraph, frontier: int, high: int, ranks: Sequence[int] | None
+) -> Pump | None:
     """A marking of the frontier that covers one on its own path, and what lies between.
 
     On a net with resets or inhibitors the growth must survive the segment: what grows is neither
-    emptied nor tested for absence on the way. Complete in the long run for plain nets, since an
-    infinite breadth-first tree has an infinite path (König), and on it markings that cover earlier
-    ones (Dickson). The frontier is looked at whenever the number of states has doubled, so small
-    nets never pay, and large ones pay in proportion.
+    emptied nor tested for absence on the way, nor, with ranks, needed by what would go first.
+    Complete in the long run for plain nets, since an infinite breadth-first tree has an infinite
+    path (König), and on it markings that cover earlier ones (Dickson). The frontier is looked at
+    whenever the number of states has doubled, so small nets never pay, and large ones pay in
+    proportion.
     """
     states, parent = graph.states, graph.parent
     # On plain arcs only a marking with more tokens in all can cover another one, so of the earlier
@@ -330,7 +344,7 @@ def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
                 if (lifted - states[before]) & high == high:
                     path = graph.path(here)
                     at = path.index(before)
-                    pump = _pump(graph, path[: at + 1], path[at:])
+                    pump = _pump(graph, path[: at + 1], path[at:], ranks)
                     if pump is not None:
                         best, earliest = pump, here
                         break
@@ -341,7 +355,9 @@ def _find_pump(graph: IntGraph, frontier: int, high: int) -> Pump | None:
     return best
 
 
-def _pump(graph: Graph, before: list[int], around: list[int]) -> Pump | None:
+def _pump(
+    graph: Graph, before: list[int], around: list[int], ranks: Sequence[int] | None
+) -> Pump | None:
     net = graph.net
     small, large = graph.tokens(around[0]), graph.tokens(around[-1])
     grows = {p for p, (less, more) in enumerate(zip(small, large, strict=True)) if more > less}
@@ -349,6 +365,11 @@ def _pump(graph: Graph, before: list[int], around: list[int]) -> Pump | None:
     for row in (net.rows[t] for t in segment):
         if row.or_join or grows & set(row.reset) or grows & {p for p, _ in row.inhibitor}:
             return None
+    if ranks is not None:  # nothing more urgent may come to be enabled by what grows
+        last = max(ranks[t] for t in segment)
+        for t, row in enumerate(net.rows):
+            if ranks[t] < last and grows & {p for p, _ in (*row.needs, *row.consume)}:
+                return None
     return Pump(
         tuple(net.transition_ids[graph.via(s)] for s in before[1:]),
         tuple(net.transition_ids[t] for t in segment),
