@@ -168,6 +168,13 @@ class Leases(Orders):
             )
         if stored.status in FINAL:
             raise UnknownCase(f"case {id!r} is not open: it is {stored.status}")
+        while stored.parent is not None:
+            stored = await self._in_writer(self._store.case, stored.parent)
+            if stored.definition not in self._workflows and stored.status not in FINAL:
+                raise UnknownCase(
+                    f"case {id!r} was called by case {stored.id!r} of workflow "
+                    f"{stored.workflow!r}, which this engine was not given"
+                )
         return None
 
     async def _acquire_one(self, id: str) -> None:
@@ -183,8 +190,9 @@ class Leases(Orders):
             if not missing or self._stopping:
                 return
             again, new = await self._in_writer(self._store.acquire, missing, list(self._workflows))
-            await self._take(again, again=True)
-            await self._take(new)
+            # Those that called them and those that they call come too, unless they are here.
+            await self._take([row for row in again if row.id not in self._handles], again=True)
+            await self._take([row for row in new if row.id not in self._handles])
 
     def _put_away(self, handle: CaseHandle) -> None:
         handle.away = True

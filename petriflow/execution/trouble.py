@@ -53,6 +53,7 @@ class Trouble(Persons):
             self._another_attempt(firing_id)
         elif running.task in self.program.workflow.undos or task.on_failure == "incident":
             self.incidents[firing_id] = Incident("TaskFailed", told)
+            running.holder = None  # where a person had it, it is offered anew
         else:
             del self.running[firing_id]
             self._give_up("failed", told)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from petriflow.net.errors import DefinitionError
 from petriflow.patterns.duration import Duration, seconds
 from petriflow.patterns.fragment import check_name
-from petriflow.workflow.task import Task, TaskContext
+from petriflow.workflow.task import OnFailure, Task, TaskContext, checked_failure, checked_undo
 
 
 def human(
@@ -17,6 +18,8 @@ def human(
     asks: Sequence[str] = (),
     shows: Sequence[str] | None = None,
     deadline: Duration | None = None,
+    on_failure: OnFailure = "fail",
+    compensate: Callable[..., Any] | None = None,
 ) -> Task:
     """A task that a person does: it is offered to a role, and stands wherever a task can.
 
@@ -35,6 +38,8 @@ def human(
         shows: the variables that the person is shown; by default all.
         deadline: how long it may take, from the moment at which it is offered. After it the task
             has failed; to go another way instead, use `deferred_choice` with a `timer`.
+        on_failure: what follows then; by "incident" somebody has it offered again, or skips it.
+        compensate: what undoes it, if the case is given up later; see `task`.
 
     Raises:
         CompositionError: the name cannot be a segment of a path.
@@ -58,6 +63,8 @@ def human(
         role=role,
         asks=_names(name, "asks", asks),
         shows=None if shows is None else _names(name, "shows", shows),
+        on_failure=checked_failure(name, on_failure),
+        compensate=checked_undo(name, compensate),
     )
 
 

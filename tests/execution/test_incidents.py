@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from petriflow import Engine, TaskContext, Workflow, call, task
+from petriflow import Engine, TaskContext, Workflow, call, human, task
+from petriflow.execution.clerk import Clerk
 from petriflow.net.errors import (
     DefinitionError,
     TaskError,
@@ -18,6 +19,7 @@ from petriflow.net.errors import (
     VariableError,
 )
 from petriflow.patterns import (
+    event,
     exclusive_choice,
     multi_choice,
     multiple_instances,
@@ -315,6 +317,31 @@ async def test_a_called_case_that_fails_is_an_incident_of_its_caller(world: Worl
         assert (await case.wait()).variables == {"a": 1, "end": 1}
 
 
+async def test_a_persons_task_that_is_overdue_is_offered_again_by_a_retry_and_can_be_undone(
+    world: World,
+) -> None:
+    back = task(name="back")(world.does("-sign"))
+    sign = human("sign", role="boss", deadline="3d", on_failure="incident", compensate=back)
+    flow = Workflow("w", sequence(sign, task(name="pay")(world.does("pay"))))
+    world.broken = {"pay"}
+    clock = VirtualClock(jumps=False)
+    async with Engine(MEMORY, workflows=[flow], clock=clock) as engine:
+        case = await engine.start(flow, {})
+        (item,) = await engine.work("boss")
+        await engine.claim(item, by="ada", roles="boss")
+        await clock.advance("4d")
+        await until_incident(engine)
+        assert "took longer than its deadline" in (await engine.incidents())[0].error
+        assert not await engine.work("boss")
+        await engine.retry(case, incident="sign")
+        (again,) = await engine.work("boss")
+        assert (again.id, again.holder) == (item.id, None)
+        await engine.claim(again, by="bob", roles="boss")
+        await engine.complete_task(again, {"signed": True}, by="bob")
+        assert (await case.wait()).status == "failed"
+    assert world.seen == ["pay", "-sign"]
+
+
 # -- compensation ----------------------------------------------------------------------------
 
 
@@ -553,3 +580,48 @@ async def test_what_is_told_of_a_case_is_plain_data(world: World) -> None:
         }  # fmt: skip
         outcome = await case.settle()
         assert (outcome.status, outcome.error) == ("running", incident.error)
+
+
+@pytest.mark.promise("RUN-25")
+async def test_a_called_case_is_mended_with_its_caller_at_hand_or_not_at_all(
+    world: World, store: str
+) -> None:
+    """Its end is told to its caller, so whoever reaches for the one has the other as well."""
+    world.broken = {"i"}
+    inner = Workflow("inner", task(name="i", on_failure="incident")(world.does("i", i=1)))
+    flow = Workflow("outer", sequence(call(inner), step("end", end=1)))
+    async with Engine(store, workflows=[flow]) as engine:
+        case = await engine.start(flow, {})
+        await until_incident(engine)
+        (incident,) = await engine.incidents()
+    async with Clerk(store, workflows=[inner]) as clerk:
+        with pytest.raises(UnknownCase, match=r"was called by case .* of workflow 'outer'"):
+            await clerk.skip(incident.case_id, "inner")
+    async with Clerk(store, workflows=[flow]) as clerk:
+        await clerk.skip(incident.case_id, "inner", {"i": "by hand"})
+    async with Engine(store, workflows=[flow]) as engine:
+        assert await until_ended(engine, case.id) == "completed"
+        assert (await engine.outcome(case.id)).variables == {"i": "by hand", "end": 1}
+
+
+@pytest.mark.promise("RUN-29")
+async def test_a_case_is_given_up_with_the_one_that_it_calls_by_an_engine_that_reached_for_it(
+    world: World, store: str
+) -> None:
+    """A command line cancels; the caller and the called case lie in the store, and the next engine
+    undoes both."""
+    inner = Workflow("inner", sequence(world.step("i"), event("go")))
+    flow = Workflow("outer", sequence(world.step("o"), call(inner)))
+    async with Engine(store, workflows=[flow]) as engine:
+        case = await engine.start(flow, {})
+        await until(lambda: world.seen == ["o", "i"])
+        await until(lambda: any(h.waits_for for h in engine._handles.values()))
+        await engine.committed()
+    async with Clerk(store, workflows=[flow]) as clerk:
+        assert (await clerk.cancel(case.id, "enough")).status == "running"
+        assert world.seen == ["o", "i"]
+    async with Engine(store, workflows=[flow]) as engine:
+        assert await until_ended(engine, case.id) == "cancelled"
+        called = f"{case.id}/outer/inner/2"
+        assert (await engine.outcome(called)).status == "cancelled"
+    assert world.seen == ["o", "i", "-i", "-o"]

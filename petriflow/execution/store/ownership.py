@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from petriflow.execution.store import schema
-from petriflow.execution.store.sql import ACTIVE, CASE, OPEN, stored
+from petriflow.execution.store.sql import ACTIVE, CASE, OPEN, stored, together
 from petriflow.execution.store.store import Batch, StoredCase
 
 #: For how many seconds an engine that is not heard of is taken to live.
@@ -135,9 +135,10 @@ class Ownership:
         self, connection: sa.Connection, ids: Collection[str], definitions: Collection[str]
     ) -> tuple[list[StoredCase], list[StoredCase]]:
         """Take those of these cases that may be had: those that were had last, and the others."""
+        family = together(connection, among(cases.id, ids), definitions)
         free = (
             sa.select(cases.id, cases.owner)
-            .where(among(cases.id, ids), OPEN, cases.definition.in_(definitions))
+            .where(among(cases.id, family), OPEN)
             .where(self.may_have(connection))
             .order_by(cases.id)
             .with_for_update()

@@ -193,9 +193,10 @@ class SqlStore:
     def acquire(
         self, ids: Collection[str], definitions: Collection[str]
     ) -> tuple[list[StoredCase], list[StoredCase]]:
-        which = self._among(cases.id, ids), OPEN, cases.definition.in_(definitions)
-        mine = sa.select(cases.id).where(*which, cases.owner == self.engine)
         with self._transaction() as connection:
+            family = together(connection, self._among(cases.id, ids), definitions)
+            which = self._among(cases.id, family), OPEN
+            mine = sa.select(cases.id).where(*which, cases.owner == self.engine)
             had = set(connection.execute(mine).scalars())
             found = self._have(connection, *which)
         return [c for c in found if c.id in had], [c for c in found if c.id not in had]
@@ -304,6 +305,36 @@ class SqlStore:
     def _transaction(self) -> AbstractContextManager[sa.Connection]:
         """All that is done within is done or nothing; what the database refuses is a StoreError."""
         raise NotImplementedError
+
+
+def together(
+    connection: sa.Connection, which: sa.ColumnElement[bool], definitions: Collection[str]
+) -> list[str]:
+    """The ids of some open cases with those that called them and those that they call: they are had
+    together. Left out are those of other definitions, with all that they call.
+    """
+    fields = cases.id, cases.parent, cases.definition
+    callers = sa.select(*fields).where(which, cases.status.in_(schema.OPEN))
+    up = callers.cte("callers", recursive=True)
+    caller, called = schema.cases.alias("caller").c, schema.cases.alias("called").c
+    up = up.union(
+        sa.select(caller.id, caller.parent, caller.definition)
+        .join(up, caller.id == up.c.parent)
+        .where(caller.status.in_(schema.OPEN))
+    )
+    down = sa.select(up).cte("family", recursive=True)
+    down = down.union(
+        sa.select(called.id, called.parent, called.definition)
+        .join(down, called.parent == down.c.id)
+        .where(called.status.in_(schema.OPEN))
+    )
+    found = {row.id: row for row in connection.execute(sa.select(down))}
+
+    def known(id: str) -> bool:
+        parent = found[id].parent
+        return found[id].definition in definitions and (parent not in found or known(parent))
+
+    return [id for id in found if known(id)]
 
 
 # The statements of a commit are compiled once and given plain tuples: a group commit holds

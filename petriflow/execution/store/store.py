@@ -222,7 +222,8 @@ class Store(Protocol):
         self, ids: Collection[str], definitions: Collection[str]
     ) -> tuple[list[StoredCase], list[StoredCase]]:
         """Have these open cases, as far as no other engine that lives is at work for them: those
-        that this engine had last, and those that it has from now on, with those that they call.
+        that this engine had last, and those that it has from now on; with those that they call and
+        those that called them.
         """
         ...
 
