@@ -13,6 +13,7 @@ from petriflow.execution.children import Children
 from petriflow.execution.clock import Clock, working
 from petriflow.execution.events import Command, Event
 from petriflow.execution.handle import CaseHandle, Outcome
+from petriflow.execution.marks import Item
 from petriflow.execution.notify import Notifier
 from petriflow.execution.observer import Observers
 from petriflow.execution.redis import RedisLink
@@ -93,6 +94,10 @@ class Core:
         """Do something with the store, in the one thread that uses it."""
         with working(self._clock):
             return await self._loop.run_in_executor(self._writer, work, *args)
+
+    def _list_work(self, handle: CaseHandle, before: Mapping[str, Item]) -> None:
+        """Have the work lists of people show what has changed."""
+        raise NotImplementedError
 
     def _find(self, workflow: Workflow | str) -> Workflow:
         """The workflow that this engine was given; raises DefinitionError."""

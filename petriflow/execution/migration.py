@@ -88,7 +88,7 @@ class Moving:
                 name: told for name, told in case.control["incidents"].items() if name in running
             },
         }
-        control |= self._rare(running)
+        control |= self._rare(marking, running)
         scopes = self._scopes(running)
         return Migrated(
             to.content_hash,
@@ -153,11 +153,6 @@ class Moving:
             raise MigrationError(
                 f"task {old.task!r} is at work, and of it and {task!r} only one has instances"
             )
-        if task in self.known.people and task != old.task:
-            raise MigrationError(
-                f"{old.task!r} is on a work list and is called {task!r} in the new version; wait "
-                "until it is done"
-            )
         if calls is not None and task != old.task:
             raise MigrationError(
                 f"{old.task!r} has called a case, and is called {task!r} in the new version; wait "
@@ -168,9 +163,9 @@ class Moving:
         elif calls is None and task not in self.known.people and new.body is not None:
             self.notes.append(f"the body of {task!r} begins anew")
 
-    def _rare(self, running: Mapping[str, Running]) -> Data:
+    def _rare(self, marking: Mapping[str, int], running: Mapping[str, Running]) -> Data:
         case, known = self.case, self.known
-        rare: Data = {"waiting": self._waiting()}
+        rare: Data = {"waiting": self._waiting(marking), "offers": self._offers(marking)}
         for name, _ in case.control.get("mailbox", []):
             if name not in known.persistent:
                 raise MigrationError(
@@ -183,14 +178,9 @@ class Moving:
             for old, n in case.control.get("instances", {}).items()
             if (task := self.image(old)) in known.many
         }
-        for transition in case.control.get("offers", {}):
-            if transition not in known.net.transition_index or self.image(transition) != transition:
-                raise MigrationError(
-                    f"{transition!r} is on a work list, and the new version does not have it; "
-                    "claim it or cancel it first"
-                )
-        rare["offers"] = case.control.get("offers")
-        rare["holders"] = {id: r.holder for id, r in running.items() if r.holder is not None}
+        rare["holders"] = {
+            id: r.holder for id, r in running.items() if r.holder and r.task in known.people
+        }
         rare["done"] = [[id, self._undoable(old), *more] for id, old, *more in self._done()]
         return {name: value for name, value in rare.items() if value}
 
@@ -207,12 +197,31 @@ class Moving:
             )
         return self.image(old)
 
-    def _waiting(self) -> Data:
+    def _can_happen(self, transition: str, marking: Mapping[str, int]) -> bool:
+        net = self.known.net
+        return net.is_enabled(net.transition_index[transition], net.vector(Marking(marking)))
+
+    def _offers(self, marking: Mapping[str, int]) -> Data:
+        """What people are offered in competition with other steps; the rest is withdrawn."""
+        known, found = self.known, dict[str, str]()
+        for old, firing in self.case.control.get("offers", {}).items():
+            new = self.image(old)
+            if known.net.transition_index.get(new) in known.offers and self._can_happen(
+                new, marking
+            ):
+                found[new] = firing
+            else:
+                self.notes.append(f"the offer of {old.removesuffix('.start')!r} is withdrawn")
+        return found
+
+    def _waiting(self, marking: Mapping[str, int]) -> Data:
         """What is waited for: a timer keeps its moment if the new version has it too."""
         known, found = self.known, dict[str, int]()
         for old, since in self.case.control.get("waiting", {}).items():
             new = self.image(old)
             trigger = known.triggers.get(known.net.transition_index.get(new, -1))
+            if trigger is not None and not self._can_happen(new, marking):
+                trigger = None
             if isinstance(trigger, Timer) and new == old:
                 found[old] = since
             elif isinstance(trigger, Timer):

@@ -15,7 +15,7 @@ from petriflow.execution.events import FINAL, Migrated
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.migration import Moving, Plan, Variables, moved, obstacle
 from petriflow.execution.orders import Orders
-from petriflow.execution.store import Definition, StoredCase
+from petriflow.execution.store import Definition, StoredCase, WhichWork, WorkItem
 from petriflow.net import Marking
 from petriflow.net.errors import DefinitionError, MigrationError, StoreError
 from petriflow.patterns.fragment import within
@@ -188,10 +188,16 @@ class Versions(Orders):
         try:
             rows |= {row.id: row for row in (*again, *new) if row.id in rows}
             due = await self._in_writer(self._store.timers, [*ids, *(row.id for row in called)])
+            work = list[WorkItem]()
+            for id in ids:
+                which = WhichWork(case_id=id, limit=None)
+                work += await self._in_writer(self._store.work, which)
             # From here on nothing happens but this, until the cases are moved.
             for id in ids:
-                if id in self._handles:
-                    rows[id] = self._row(self._handles[id])
+                if handle := self._handles.get(id):
+                    if handle._case.seq != rows[id].version:
+                        return None  # what is stored of its timers and items is not all
+                    rows[id] = self._row(handle)
                     had.add(id)
             unknown = {row.parent for row in called if row.definition not in self._workflows}
             judged = [self._judged(row, plan, row.id in had - unknown) for row in rows.values()]
@@ -199,13 +205,13 @@ class Versions(Orders):
                 return None
             judged = [_settled(event, move, verdicts) for event, move in judged]
             events = {move.case_id: event for event, move in judged if event is not None}
-            applied = len(events) == len(ids) and not check
-            if applied:
+            if len(events) == len(ids) and not check:
                 families = [handle for row in called if (handle := self._load(row))]
-                await self._apply_all(rows, events, plan, due, {row.id for row in new})
+                await self._apply_all(rows, events, plan, due, work, {row.id for row in new})
                 for handle in families:
                     self._observers.opened(handle, continued=True)
                     self._continue(handle, due)
+                applied = True
             moves = tuple(move for _, move in judged)
             return Migration(plan.to.name, plan.to.content_hash, moves, applied)
         finally:
@@ -235,6 +241,7 @@ class Versions(Orders):
         events: Mapping[str, Migrated],
         plan: Plan,
         due: Mapping[tuple[str, str], float],
+        work: Sequence[WorkItem],
         new: Collection[str],
     ) -> None:
         """Move the cases, with one commit."""
@@ -243,14 +250,18 @@ class Versions(Orders):
             for firing_id in rows[id].control["running"]:
                 self._bodies.cancel(firing_id)
             handles.append(self._move(rows[id], event, plan.to, due))
+            self._relist(handles[-1], [item for item in work if item.case_id == id])
             if id in new:
                 self._observers.opened(handles[-1], continued=True)
-            self._left.pop(id, None)
         await self.committed()
         if lost := [handle.id for handle in handles if handle.refused]:
+            for id in events:  # whoever asks for them again reads them anew
+                self._known.pop(id, None)
             raise MigrationError(
                 f"case {lost[0]!r} was taken over by another engine meanwhile; nothing was changed"
             )
+        for id in events:
+            self._left.pop(id, None)
         for (id, timer), at in due.items():
             if timer in _timers(self._known[id]._case):
                 self._timers.set(id, timer, at)
@@ -276,6 +287,8 @@ class Versions(Orders):
                 self._children.adopt(handle)
         handle._case, handle.workflow = case, to
         self._batch.moved.append((row.id, to.content_hash, to.name))
+        for transition in row.control.get("about", {}):
+            self._batch.subscriptions[row.id, transition] = None
         for incident in row.control["incidents"]:
             if incident not in event.control["incidents"]:
                 self._batch.incidents[row.id, incident] = None
@@ -292,6 +305,22 @@ class Versions(Orders):
                 self._timers.unset(id, timer)
         self.turn(handle, event)
         return handle
+
+    def _relist(self, handle: CaseHandle, known: Sequence[WorkItem]) -> None:
+        """Have the work lists of people show the case's items as the new version has them."""
+        now = handle._case.items
+        for item in known:
+            if item.id not in now:
+                self._batch.work[item.id] = handle.id, None
+                continue
+            task = now[item.id].task
+            role = handle.workflow.tasks[task].role or ""
+            self._batch.work[item.id] = (
+                handle.id,
+                replace(item, workflow=handle.workflow.name, task=task, role=role),
+            )
+        unlisted = now.keys() - {item.id for item in known}
+        self._list_work(handle, {id: item for id, item in now.items() if id not in unlisted})
 
     async def _check_sources(self, rows: Collection[StoredCase], plan: Plan) -> None:
         """Refuse a mapping from what no version of the cases has."""

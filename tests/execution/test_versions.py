@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from petriflow import Engine, TaskContext, Workflow, call, task
+from petriflow import Engine, TaskContext, Workflow, call, human, task
 from petriflow.execution import Case, CaseHandle
 from petriflow.execution.events import from_data
 from petriflow.execution.migration import obstacle
@@ -543,3 +543,132 @@ async def test_bodies_of_a_killed_engine_of_the_old_version_wait_for_one_that_ha
     await killed.__aexit__(None, None, None)
     database_engine = sa.create_engine(database)
     database_engine.dispose()
+
+
+# -- what is under way for people and outside -----------------------------------------------------
+
+
+async def test_work_items_go_to_the_role_of_the_new_version_and_stay_with_who_holds_them(
+    store: str,
+) -> None:
+    def reviews(role: str, name: str, *more: Any, flow: str = "w") -> Workflow:
+        tasks = [human(name=f"{name}{n}", role=role, deadline="9d") for n in (1, 2)]
+        return Workflow(flow, sequence(parallel(*tasks, name="p"), *more))
+
+    before, after = reviews("clerk", "look"), reviews("boss", "check", step("z"), flow="v")
+    clock = VirtualClock(0, jumps=False)
+    async with Engine(store, workflows=[before], clock=clock) as engine:
+        id = (await engine.start(before)).id
+        first, second = sorted(item.id for item in await engine.work(role="clerk"))
+        await engine.claim(first, by="ada", roles=["clerk"])
+    await clock.advance("5d")
+    async with Engine(store, workflows=[after], clock=clock) as engine:
+        await engine.migrate(
+            id, to=after, places={"w/p/look1": "v/p/check1", "w/p/look2": "v/p/check2"}
+        )
+        assert len(await engine.work(role="clerk")) == 0
+        items = {item.id: item for item in await engine.work(role="boss")}
+        assert {i: (item.task, item.holder, item.offered_at) for i, item in items.items()} == {
+            first: ("v/p/check1", "ada", 0.0),
+            second: ("v/p/check2", None, 0.0),
+        }
+        assert all(item.workflow == "v" for item in items.values())
+        await engine.complete_task(first, {"ok": True}, by="ada", roles=["boss"])
+        await engine.complete_task(second, {}, by="bob", roles=["boss"])
+        assert (await (await engine.case(id)).wait()).variables == {"ok": True}
+    check_replay(store, id, after)
+
+
+async def test_a_task_of_people_becomes_one_with_a_body_and_the_other_way_round(
+    store: str,
+) -> None:
+    async def hold(case: TaskContext) -> None:
+        await asyncio.sleep(999)
+
+    byhand = Workflow("w", sequence(step("a"), human(name="t", role="clerk"), step("z")))
+    machine = Workflow("w", sequence(step("a"), step("t", by="machine"), step("z")))
+    slow = Workflow("w", sequence(step("a"), task(name="t")(hold), step("z")))
+    async with Engine(store, workflows=[byhand]) as engine:
+        handle = await engine.start(byhand)
+        await handle.settle()
+        assert len(await engine.work()) == 1
+    async with Engine(store, workflows=[machine]) as engine:
+        await engine.migrate(handle.id, to=machine)
+        ended = await (await engine.case(handle.id)).wait()
+        assert ended.variables == {"by": "machine"}
+        assert len(await engine.work()) == 0
+    async with Engine(store, workflows=[slow]) as engine:
+        handle = await engine.start(slow)
+        await until(lambda: bool(handle.at_work))
+    async with Engine(store, workflows=[byhand]) as engine:
+        await engine.migrate(handle.id, to=byhand)
+        (item,) = await engine.work(role="clerk")
+        await engine.complete_task(item.id, {}, by="ada", roles=["clerk"])
+        assert (await (await engine.case(handle.id)).wait()).completed
+    check_replay(store, handle.id, byhand)
+
+
+async def test_events_by_what_they_are_about_find_the_case_in_its_new_version(store: str) -> None:
+    def paying(*more: Any, about: str = "order") -> Workflow:
+        return Workflow("w", sequence(event("paid", about=about), *more))
+
+    before, after = paying(step("a")), paying(step("a"), step("b", b=1), about="number")
+    async with Engine(store, workflows=[before]) as engine:
+        id = (await engine.start(before, {"order": 7, "number": "N-7"})).id
+    async with Engine(store, workflows=[after]) as engine:
+        await engine.migrate(id, to=after)
+        assert await engine.tell("paid", about="N-7", key="m1")
+        assert (await asyncio.wait_for((await engine.case(id)).wait(), 10)).completed
+    check_replay(store, id, after)
+
+
+async def test_a_timer_that_cannot_ring_from_the_new_marking_does_not(store: str) -> None:
+    def flow(*between: Any) -> Workflow:
+        return Workflow("w", sequence(step("a"), *between, timer("1d", name="day"), step("z")))
+
+    before, after = flow(), flow(event("first"))
+    clock = VirtualClock(0, jumps=False)
+    async with Engine(store, workflows=[before], clock=clock) as engine:
+        id = (await engine.start(before)).id
+        await until(lambda: len(engine._timers) == 1)
+        await engine.committed()
+    async with Engine(store, workflows=[after], clock=clock) as engine:
+        done = await engine.migrate(id, to=after)
+        assert "is not waited for any more" in done.moves[0].reason
+        await clock.advance("2d")
+        handle = await engine.case(id)
+        assert handle.waits_for == ("w/first.happens",)
+        await engine.signal(id, "first")
+        await clock.advance("2d")
+        assert (await handle.wait()).completed
+    check_replay(store, id, after)
+
+
+@pytest.mark.promise("VERSION-3")
+async def test_none_is_moved_if_one_is_lost_before_the_commit(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await waiting(database, old, 3)
+    async with Engine(database, workflows=[new]) as engine:
+        commit = engine._store.commit
+
+        def late(batch: Any) -> Any:
+            if batch.moved:
+                other = sa.create_engine(database)
+                with other.begin() as connection:
+                    take = "UPDATE cases SET owner = 'other', fence = fence + 1 WHERE id = :id"
+                    connection.execute(sa.text(take), {"id": ids[1]})
+                other.dispose()
+            return commit(batch)
+
+        monkeypatch.setattr(engine._store, "commit", late)
+        with pytest.raises(MigrationError, match="taken over by another engine meanwhile; nothing"):
+            await engine.migrate(ids, to=new)
+        assert [len(await engine.history(id)) for id in ids] == [1, 1, 1]
+        assert [d.open_cases for d in await engine.definitions()] == [0, 3]
+        assert set(engine.left) == set(ids)
+        monkeypatch.undo()
+        async with Engine(database, workflows=[old]) as other:  # nothing of them stays here
+            for id in (ids[0], ids[2]):
+                await other.signal(id, "go")
+                assert (await (await other.case(id)).wait()).completed

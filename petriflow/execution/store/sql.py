@@ -412,8 +412,8 @@ def compiled(dialect: sa.Dialect) -> Statements:
         text(sa.insert(incidents)),
         # in the same words on both databases; an item keeps the time of its offer
         text(sa.insert(work))
-        + " ON CONFLICT (id) DO UPDATE SET task = excluded.task, role = excluded.role,"
-        + " holder = excluded.holder, claimed_at = excluded.claimed_at",
+        + " ON CONFLICT (id) DO UPDATE SET workflow = excluded.workflow, task = excluded.task,"
+        + " role = excluded.role, holder = excluded.holder, claimed_at = excluded.claimed_at",
         text(sa.delete(work).where(work.c.id == sa.bindparam("item"))),
         text(
             sa.delete(subscriptions)
