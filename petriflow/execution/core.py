@@ -77,6 +77,8 @@ class Core:
     _seeking: asyncio.Event
     _giving: dict[str, asyncio.Task[str | None]]
     _taking: dict[str, str]
+    _topics: dict[str, set[str]]
+    _hinted: asyncio.Event
     _answered: dict[str, asyncio.Event]
 
     def check(self) -> None:
@@ -221,6 +223,10 @@ class Core:
         order), `case ID`. It may be lost: their loops look all the same.
         """
         self._notifier.hint(topic)
+
+    def _heard(self, topic: str) -> None:
+        """Look at this soon: another engine has changed it, or may have."""
+        raise NotImplementedError
 
     async def _work_off(self) -> None:
         """Carry out the orders of others that are this engine's to carry out."""

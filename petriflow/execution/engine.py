@@ -159,6 +159,7 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, M
         self._batch = Batch()
         self._timers = Timers(self._clock, self._ring, self._first_timers)
         self._having = asyncio.Lock()
+        self._topics, self._hinted = dict[str, set[str]](), asyncio.Event()
         self._sought, self._seeking = set[tuple[str, str]](), asyncio.Event()
         self._giving: dict[str, asyncio.Task[str | None]] = {}
         self._taking: dict[str, str] = {}

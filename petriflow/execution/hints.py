@@ -22,23 +22,19 @@ class Hints(Core):
 
     def _listen(self) -> asyncio.Task[None]:
         """Hear hints from now on; the answer is the task that looks."""
-        heard: dict[str, set[str]] = {}
-        come = asyncio.Event()
+        self._notifier.open(self._heard)
+        return asyncio.create_task(self._look_for_ever())
 
-        def note(topic: str) -> None:
-            kind, _, what = topic.partition(" ")
-            heard.setdefault(kind, set()).add(what)
-            come.set()
+    def _heard(self, topic: str) -> None:
+        kind, _, what = topic.partition(" ")
+        self._topics.setdefault(kind, set()).add(what)
+        self._hinted.set()
 
-        self._notifier.open(note)
-        return asyncio.create_task(self._look_for_ever(heard, come))
-
-    async def _look_for_ever(self, heard: dict[str, set[str]], come: asyncio.Event) -> None:
+    async def _look_for_ever(self) -> None:
         while True:
-            await come.wait()
-            come.clear()
-            topics = dict(heard)
-            heard.clear()
+            await self._hinted.wait()
+            self._hinted.clear()
+            topics, self._topics = self._topics, {}
             try:
                 await self._look_at(topics)
             except StoreError as error:  # a commit that needs the store will tell; else it passes

@@ -221,6 +221,7 @@ class Leases(Orders):
         """Somebody waits for the case: see that they are told."""
         if handle.away:
             self._watched[handle.id] = handle
+            self._heard(f"case {handle.id}")  # what is known of it may be of long ago
         elif handle._case.idle or handle._case.stuck:
             self.touch(handle)
 

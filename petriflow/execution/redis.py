@@ -74,6 +74,8 @@ class RedisLink(Link):
     async def connected(self) -> None:
         """Subscribe, and stay until Redis does not answer."""
         self._failed.clear()
+        # Connections in the pool may be of a server that is gone.
+        await self._client.connection_pool.disconnect()
         async with self._client.pubsub() as ear:
             await ear.subscribe(self._at)
             self.begin()

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from petriflow import Engine, Workflow
 from petriflow.execution import notify, orders
-from petriflow.execution.notify import Link, Postgres
+from petriflow.execution.notify import Link, Postgres, Silent
 from petriflow.execution.store import open_store
 from petriflow.patterns import event, sequence
 
-from .test_engine import until
+from .test_engine import step, until
 
 
 class Heard:
@@ -146,3 +146,23 @@ async def test_by_hints_alone_an_order_is_passed_on_and_an_end_is_told(
         await until(lambda: mine.id in other._watched)
         busy.set()
         assert (await asyncio.wait_for(waits, 20)).completed
+
+
+async def test_whoever_begins_to_wait_for_a_case_that_has_ended_elsewhere_is_told_at_once(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = Workflow("w", sequence(event("go"), step("a")))
+
+    async def only_renew(engine: Engine) -> None:
+        while True:
+            await asyncio.sleep(1)
+            await engine._renew()
+
+    monkeypatch.setattr(Engine, "_keep_leases", only_renew)
+    monkeypatch.setattr(notify.Link, "open", lambda link, heard: None)  # and no hint comes
+    monkeypatch.setattr(notify.Link, "close", Silent.close)
+    async with Engine(database, workflows=[flow]) as one, Engine(database, workflows=[flow]) as two:
+        mine = await one.start(flow)
+        await two.signal(mine.id, "go")
+        assert (await (await two.case(mine.id)).wait()).completed
+        assert (await asyncio.wait_for(mine.wait(), 20)).completed

@@ -315,7 +315,7 @@ async def test_messages_and_cases_that_come_at_the_same_moment_find_each_other(
         works = [work(n) for n in range(number) for work in (start, tell)]
         cases = [case for case in await asyncio.gather(*works) if case is not None]
         async with asyncio.timeout(60):
-            outcomes = [await case.wait() for case in cases]
+            outcomes = await asyncio.gather(*(case.wait() for case in cases))
         assert all(outcome.completed for outcome in outcomes)
         got = Counter(outcome.variables["message"] for outcome in outcomes)
         assert got == Counter(range(number))
