@@ -54,7 +54,11 @@ class History(Listing, Sequence[Record]):
         """The events, one by one."""
         for r in self.records:
             names = (r.data.get(name) for name in ("name", "timer", "choice", "incident", "reason"))
-            of = r.task or next((str(name) for name in names if name), "")
+            of = (
+                r.task
+                or str(r.data.get("definition", ""))[:12]
+                or next((str(name) for name in names if name), "")
+            )
             of += f": {r.error}" if r.error else ""
             at = datetime.fromtimestamp(r.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
             yield str(r.seq), at, f"{r.kind} (late)" if r.late else r.kind, of, ", ".join(r.fired)

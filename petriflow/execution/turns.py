@@ -255,10 +255,12 @@ class Turns(Orders):
 
     def _announce(self, record: Record) -> None:
         handle = self._handles.get(record.case_id)
-        flows = [handle.workflow] if handle else self._workflows.values()  # else its case has ended
-        record = shown(record, frozenset().union(*(flow.schema.secret for flow in flows)))
         if handle:
+            record = shown(record, handle.workflow.schema.secret)
             self._observers.committed(handle, record)
+        else:  # late, of a case that has ended
+            secrets = (flow.schema.secret for flow in self._workflows.values())
+            record = shown(record, frozenset().union(*secrets))
         if self._on_event is not None:
             try:
                 self._on_event(record)

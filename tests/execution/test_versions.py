@@ -128,6 +128,7 @@ async def test_waiting_cases_go_on_in_a_new_version_whose_engine_knows_no_other(
             assert (ended.status, ended.variables) == ("completed", {"n": 1, "b": 1})
         kinds = [record.kind for record in await engine.history(ids[0])]
         assert kinds[:2] == ["CaseStarted", "Migrated"]
+        assert f"Migrated       {new.content_hash[:12]}" in str(await engine.history(ids[0]))
     for id in ids:
         check_replay(store, id, new)
 
