@@ -25,7 +25,8 @@ def load_target(
         target: a Python file that defines one, with `:name` where it defines several. Workflows
             come first: a file's nets count only if it has no workflow, or are asked for by name;
             so do workflows that another one of the file calls. Or a `.pnml` file, or a `.bpmn` file
-            with `:name` where it holds several processes.
+            with `:name` where it holds several processes; or a net of Tina (`.net`), LoLA
+            (`.lola`), Woflan (`.tpn`) or petriflow's own JSON (`.json`).
         source, sink, close: how a PNML file is read, as in `read_pnml`.
 
     Raises:
@@ -35,6 +36,9 @@ def load_target(
         from petriflow.formats.pnml import read_pnml
 
         return read_pnml(target, source=source, sink=sink, close=close)
+    ending = Path(target).suffix.lower()
+    if ending in (".net", ".lola", ".llnet", ".tpn", ".json"):
+        return _net(target, ending)
     path, colon, process = target.rpartition(":")
     if not (colon and path.lower().endswith(".bpmn")):
         path, process = target, ""
@@ -59,6 +63,20 @@ def load_target(
             f"{file} defines no workflow; write `order = Workflow('order', …)` at its top level"
         )
     raise DefinitionError(f"{file} defines several; say which: {_listed(file, found)}")
+
+
+def _net(file: str, ending: str) -> Net:
+    """A net that another tool has written as text, or petriflow as JSON."""
+    match ending:
+        case ".net":
+            from petriflow.formats.tina import read_tina as read
+        case ".tpn":
+            from petriflow.formats.tpn import read_tpn as read
+        case ".json":
+            from petriflow.formats.document import read_json as read
+        case _:
+            from petriflow.formats.lola import read_lola as read
+    return read(file)
 
 
 def _split(target: str) -> tuple[Path, str | None]:

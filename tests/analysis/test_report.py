@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from petriflow import Workflow, draw, explore
+from petriflow import Workflow, explore
 from petriflow.analysis import Report, verify
 from petriflow.net import Net, replay
 from petriflow.net.errors import DefinitionError, WorkflowNetError
@@ -160,7 +160,7 @@ def test_a_form_that_cannot_be_judged_is_an_error_and_not_another_form() -> None
         verify(flow.net, form="atomc")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("what", [verify, explore, draw])
+@pytest.mark.parametrize("what", [verify, explore])
 def test_what_is_no_net_is_refused_with_the_way_to_one(what: Callable[..., object]) -> None:
     flow = Workflow("w", check_order)
     with pytest.raises(DefinitionError, match=rf"{what.__name__} takes a Net.*pass its \.net"):
