@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from petriflow.formats.textual import Arcs, net_of, require_plain
@@ -124,25 +125,24 @@ def to_pm4py(net: Net) -> tuple[Any, Any, Any]:
     """
     require_net(net, "to_pm4py")
     require_plain(net, "pm4py's Petri net")
-    try:
-        from pm4py.objects.petri_net.obj import Marking as TheirMarking
-        from pm4py.objects.petri_net.obj import PetriNet
-        from pm4py.objects.petri_net.utils.petri_utils import add_arc_from_to
+    try:  # by its name only: it is no dependency of petriflow's, and under another licence
+        objects: Any = import_module("pm4py.objects.petri_net.obj")
+        utils: Any = import_module("pm4py.objects.petri_net.utils.petri_utils")
     except ImportError:
         raise FormatError("pm4py is not installed; pip install pm4py") from None
-    theirs = PetriNet(net.name)
-    nodes: dict[str, Any] = {p.id: PetriNet.Place(p.id) for p in net.places}
+    theirs = objects.PetriNet(net.name)
+    nodes: dict[str, Any] = {p.id: objects.PetriNet.Place(p.id) for p in net.places}
     theirs.places.update(nodes.values())
     for t in net.transitions:
-        node = PetriNet.Transition(t.id, t.label)
+        node = objects.PetriNet.Transition(t.id, t.label)
         theirs.transitions.add(node)
         for p, n in t.consume.items():
-            add_arc_from_to(nodes[p], node, theirs, n)
+            utils.add_arc_from_to(nodes[p], node, theirs, n)
         for p, n in t.produce.items():
-            add_arc_from_to(node, nodes[p], theirs, n)
+            utils.add_arc_from_to(node, nodes[p], theirs, n)
 
     def marking(tokens: Any) -> Any:
-        return TheirMarking({nodes[p]: n for p, n in tokens.items()})
+        return objects.Marking({nodes[p]: n for p, n in tokens.items()})
 
     final = net.final if net.final is not None else Marking(net.sink.id)
     return theirs, marking(net.initial_marking), marking(final)
