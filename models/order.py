@@ -1,6 +1,7 @@
 """An order, from its validation to its delivery, in a small shop that really keeps books.
 
     petriflow verify models/order.py
+    petriflow simulate models/order.py --cases 10000 --replications 20
     petriflow run models/order.py
     petriflow run models/order.py --input '{"customer": "bob", "items": {"lamp": 1}, …}'
 
@@ -25,6 +26,7 @@ from petriflow.patterns import (
     sequence,
     when,
 )
+from petriflow.simulation import Pool, Timing, exponential, lognormal, poisson, triangular
 
 PRICES = {"lamp": 89, "desk": 640, "chair": 210}
 
@@ -158,6 +160,44 @@ order = Workflow(
         ),
     ),
     example={"customer": "ada", "items": {"desk": 2}, "country": "FR", "method": "card"},
+    # How long it all takes, for `petriflow simulate`: what-if, on the net that runs.
+    timing=Timing(
+        unit="min",
+        arrivals=poisson({"mon-fri 8-20": 7, "sat 9-14": 3}, per="1h"),
+        durations={
+            "validate_inventory": lognormal(4, 3),
+            "validate_payment": exponential("30s"),
+            "validate_user": exponential("30s"),
+            "prioritise": "1m",
+            "ship_abroad": triangular(5, 8, 20),
+            "standard": triangular(1, 2, 5),
+            "pay_by_card": exponential(1),
+            "pay_by_paypal": exponential(2),
+            "pay_by_invoice": exponential("1d"),
+            "confirm_stock": lognormal(3, 2),
+            "confirm_courier": exponential("1h"),
+            "confirm_invoice": exponential("20m"),
+            "finalize": triangular(4, 6, 12),
+            "reject": "3m",
+        },
+        choices={
+            "decision": {"accepted": 0.92},
+            "handling": {"prioritise": 0.15, "ship_abroad": 0.3},
+            "payment": {"pay_by_card": 0.6, "pay_by_paypal": 0.25},
+        },
+        resources={
+            "clerk": Pool(1, hours="mon-fri 8-18, sat 9-14", cost=0.5),
+            "packer": Pool({"mon-fri 8-18": 2, "sat 9-14": 1}, cost=0.4),
+        },
+        needs={
+            "validate_inventory": "clerk",
+            "reject": "clerk",
+            "ship_abroad": "packer",
+            "standard": "packer",
+            "confirm_stock": "packer",
+            "finalize": "packer",
+        },
+    ),
 )
 
 

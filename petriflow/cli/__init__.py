@@ -1,6 +1,6 @@
 """The command line: `petriflow verify | explore | ask | check | guards | draw | run TARGET`,
-`petriflow solve TARGET`, `petriflow elements | bind FILE.bpmn`, `petriflow cases …`, `petriflow
-worker MODELS`, `petriflow schedules …` and `petriflow db …`.
+`petriflow simulate | solve TARGET`, `petriflow elements | bind FILE.bpmn`, `petriflow cases …`,
+`petriflow worker MODELS`, `petriflow schedules …` and `petriflow db …`.
 
 Exit codes: 0 well, 1 unsound, no or not completed, 2 bad input, 3 unknown or waiting, 130
 interrupted. On 2 the message goes to stderr and nothing to stdout. Heavy parts are imported by the
@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 # The commands enter themselves when their modules are loaded, in the order of the help.
-from petriflow.cli import analyse, pictures, playing, solve, cases  # isort: skip  # noqa: F401
+from petriflow.cli import analyse, pictures, playing, simulating, solve, cases  # isort: skip  # noqa: F401
 from petriflow.cli import bpmn, cases_app, database, incidents, logs, people  # isort: skip  # noqa: F401
 from petriflow.cli import schedules, tell, versions  # isort: skip  # noqa: F401
 from petriflow.cli.common import app, notes

@@ -1,10 +1,14 @@
-"""Floor 5: play a workflow or a net with time and chance."""
+"""Floor 5: play a workflow or a net with time and chance.
+
+A model file names its timing without loading what plays it: that is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from petriflow.simulation.laws import erlang, exponential, lognormal, triangular, uniform
-from petriflow.simulation.markov import solve
-from petriflow.simulation.replication import simulate
-from petriflow.simulation.results import Result
-from petriflow.simulation.statistics import Estimate
 from petriflow.simulation.timing import (
     Arrivals,
     Pool,
@@ -15,6 +19,13 @@ from petriflow.simulation.timing import (
     poisson,
 )
 
+if TYPE_CHECKING:
+    from petriflow.simulation.comparison import compare, sweep
+    from petriflow.simulation.markov import solve
+    from petriflow.simulation.replication import simulate
+    from petriflow.simulation.results import Result
+    from petriflow.simulation.statistics import Estimate
+
 __all__ = [
     "Arrivals",
     "Estimate",
@@ -22,6 +33,7 @@ __all__ = [
     "Result",
     "Timing",
     "at",
+    "compare",
     "erlang",
     "every",
     "exponential",
@@ -30,6 +42,22 @@ __all__ = [
     "poisson",
     "simulate",
     "solve",
+    "sweep",
     "triangular",
     "uniform",
 ]
+
+_HOME = {
+    "Estimate": "statistics",
+    "Result": "results",
+    "compare": "comparison",
+    "simulate": "replication",
+    "solve": "markov",
+    "sweep": "comparison",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'petriflow.simulation' has no attribute {name!r}")
+    return getattr(import_module(f"petriflow.simulation.{_HOME[name]}"), name)

@@ -102,29 +102,15 @@ Figures = namedtuple(
     "c_begin c_end c_wait c_work c_cost j_count j_wait j_most j_work fired area changed",
 )
 Log = namedtuple("Log", "f_time f_case f_what l_case l_job l_asked l_begin l_end l_pool")
-GROUPS = (
-    Net,
-    Begins,
-    Sets,
-    Laws,
-    Jobs,
-    Mode,
-    Staff,
-    Slots,
-    Agenda,
-    Timers,
-    Queue,
-    Pools,
-    Chance,
-    Figures,
-    Log,
-)
+FIXED = (Net, Begins, Sets, Laws, Jobs, Mode, Staff)
+CHANGING = (Slots, Agenda, Timers, Queue, Pools, Chance, Figures, Log)
 
 
-def grouped(model: Any, state: Any) -> tuple[Any, ...]:
-    """The arguments of `kernel.advance`, without its budget."""
-    groups = (
-        kind._make([getattr(state if f in state._fields else model, f) for f in kind._fields])
-        for kind in GROUPS
-    )
-    return (state.n, state.x, *groups)
+def fixed(model: Any) -> tuple[Any, ...]:
+    """The arguments of `kernel.advance` that are the model."""
+    return tuple(kind._make([getattr(model, f) for f in kind._fields]) for kind in FIXED)
+
+
+def changing(state: Any) -> tuple[Any, ...]:
+    """The arguments that are the state, but for `n` and `x`."""
+    return tuple(kind._make([getattr(state, f) for f in kind._fields]) for kind in CHANGING)

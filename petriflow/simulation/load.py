@@ -26,7 +26,7 @@ def loads(plan: Plan, busy: Any, open: Any, over: Any, queue: Any) -> list[float
 def overload(plan: Plan, found: Sequence[float], queue: Any) -> str | None:
     """The reason why queues grow, if some resource is asked for more than it can do."""
     pool = max(range(len(found)), key=found.__getitem__, default=-1)
-    if pool < 0 or found[pool] < 1:
+    if pool < 0 or found[pool] <= 1:
         return None
     longest = max(range(len(queue)), key=queue.__getitem__)
     return (

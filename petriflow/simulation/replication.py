@@ -33,7 +33,7 @@ def simulate(
     until: Any = None,
     replications: int = 1,
     precision: float | None = None,
-    warmup: int | Literal["auto"] = 0,
+    warmup: float | Literal["auto"] = 0,
     seed: int | None = None,
     workers: int | None = None,
     most_in_progress: int = 100_000,
@@ -50,7 +50,8 @@ def simulate(
         replications: how often to play it, each time with other luck.
         precision: go on with replications until the half-width of the interval of the cycle time is
             no more than this part of it.
-        warmup: how many of the cases to leave out of the figures, or "auto" (MSER-5).
+        warmup: how many of the cases to leave out of the figures, or "auto" (MSER-5); of a net
+            without cases, for how long.
         seed: a whole number from which all luck follows; the same gives the same result, bit for
             bit. By default one is made up, which the result names.
         workers: how many replications run at once, by default one a core; the results are the same.
@@ -105,13 +106,13 @@ def _checked(
     end: float | None,
     replications: int,
     precision: float | None,
-    warmup: int | str,
+    warmup: float | str,
 ) -> int | None:
     """The number of cases, if all arguments make sense together."""
     whole = [("replications", replications, 1)]
     if cases is not None:
         whole.append(("cases", cases, 1))
-    if warmup != "auto":
+    if warmup != "auto" and made.cases:
         whole.append(("warmup", warmup, 0))  # type: ignore[arg-type]
     for name, value, least in whole:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -126,8 +127,11 @@ def _checked(
                 f"{made.name!r}: a net without cases plays on for ever; say until=, such as "
                 "until=10_000"
             )
-        if warmup:
-            raise DefinitionError(f"{made.name!r}: warmup counts cases, and there are none")
+        if warmup == "auto" or not 0 <= float(warmup) < end:
+            raise DefinitionError(
+                f"{made.name!r}: warmup={warmup!r}; of a net without cases it is a time before "
+                f"{end:g}"
+            )
         return None
     arrivals = made.timing.arrivals
     if cases is None and end is None and (arrivals is None or arrivals.kind != "trace"):
@@ -155,7 +159,7 @@ class _Work:
         self.cases, self.end, self.most = cases, end, most
         self.workers, self.progress = workers, progress
 
-    def one(self, number: int, warmup: int) -> Figures:
+    def one(self, number: int, warmup: float) -> Figures:
         """One replication; its luck depends on the seed and its number only."""
         import numpy as np
 
@@ -167,7 +171,7 @@ class _Work:
         tell = self.progress
         return run.go(None if tell is None else lambda done: tell(done, number))
 
-    def run(self, numbers: range, warmup: int) -> list[Figures]:
+    def run(self, numbers: range, warmup: float) -> list[Figures]:
         """These replications, in order, whoever is done first."""
         figures = [self.one(n, warmup) for n in numbers[:1]]
         # The compiled loop lets other threads run beside it; plain Python does not.

@@ -35,7 +35,7 @@ class Result:
     seed: int
     wanted: int | None
     until: float | None
-    warmup: int
+    warmup: float
 
     # -- estimates ----------------------------------------------------------------------------
 

@@ -102,7 +102,8 @@ class Run:
         plan: the model.
         seed: a whole number, or a SeedSequence, from which each stream gets a generator.
         cases: how many cases are run to their ends; the first `warmup` of them are not counted.
-        until: the time at which to stop, instead of or besides.
+        until: the time at which to stop, instead of or besides. Of a net without cases `warmup` is
+            the time before it that is not counted.
         log: whether to keep each firing and each task.
         most_in_progress: more cases than that at once are taken for growth without bound.
     """
@@ -114,7 +115,7 @@ class Run:
         *,
         cases: int | None = None,
         until: float | None = None,
-        warmup: int = 0,
+        warmup: float = 0,
         log: bool = False,
         most_in_progress: int = 100_000,
         made: Tables | None = None,
@@ -134,7 +135,8 @@ class Run:
             coming = len(self.moments.trace)
             cases = coming if cases is None and until is None else cases
             cases = cases if cases is None else min(cases, coming)
-        self.warmup = warmup
+        self.warmup = int(warmup) if plan.cases else 0
+        self.warm_time = 0.0 if plan.cases else float(warmup)
         self.compiled = False
         self._most_block = max(64, min(8192, (1 << 20) // max(1, len(self.streams))))
         self.logs: dict[str, list[Any]] = {name: [] for name in LOGS}
@@ -171,8 +173,9 @@ class Run:
         fields |= {
             "n": n,
             "x": [
-                0.0, math.inf if self.until is None else float(self.until),
-                -1.0 if self.warmup else 0.0, 0.0 if shifting else k.NEVER, 0.0, 0.0,
+                0.0, self.warm_time or (math.inf if self.until is None else float(self.until)),
+                -1.0 if self.warmup or self.warm_time else 0.0,
+                0.0 if shifting else k.NEVER, 0.0, 0.0,
             ],
             "agenda": [0] * len(plan.sets), "queued": [0] * len(plan.sets),
             "dirty": [0] * m.timed, "stirred": [0] * m.timed, "able": [0] * len(plan.laws),
@@ -335,12 +338,15 @@ class Run:
                 go on.
         """
         began, ended = time.perf_counter(), ""
-        n, arranged, groups = self.state.n, None, ()
+        n, model, state = self.state.n, (), ()
+        seen: tuple[Any, Any] = (None, None)
         while not ended:
-            if arranged is not self.state:
-                arranged, groups = self.state, k.grouped(self.model, self.state)
-            code = self.advance(*groups, COMPILED if self.compiled else PLAIN)
-            n = self.state.n
+            if seen[0] is not self.model:
+                model = k.fixed(self.model)
+            if seen[1] is not self.state:
+                state = k.changing(self.state)
+            seen, n = (self.model, self.state), self.state.n
+            code = self.advance(n, self.state.x, *model, *state, self._budget)
             match code:
                 case k.ROOM:
                     self._see_to_room()
@@ -364,13 +370,23 @@ class Run:
                     raise SimulationError(self._circle())
                 case k.FINISHED:
                     ended = "cases"
+                case k.HORIZON if self.state.x[k.OPENED] < 0 and not self.plan.cases:
+                    shifts.open_window(self.model, self.state)
+                    assert self.until is not None
+                    self.state.x[k.UNTIL] = self.until
                 case k.HORIZON:
                     ended = "until"
                 case k.DEAD:
                     ended = "dead"
+                    if self.until is not None:  # nothing happens until then
+                        self.state.x[k.NOW] = self.until
         if progress:
             progress(int(n[k.DONE]))
         return self._figures(ended)
+
+    @property
+    def _budget(self) -> int:
+        return COMPILED if self.compiled else PLAIN
 
     def _watch(self, progress: Callable[[int], object] | None, seconds: float) -> None:
         n = self.state.n

@@ -119,7 +119,9 @@ def tables(plan: Plan) -> Tables:
         ]
         for row in rows
     ]
-    initial = net.vector(plan.net.initial_marking)
+    # A net without cases may begin empty, and fill itself.
+    single = plan.cases or len(plan.net.sources) == 1
+    initial = net.vector(plan.net.initial_marking if single else plan.net.initial)
     begun = [p for p, n in enumerate(initial) if n]
     first = [t for t in range(len(rows)) if net.is_enabled(t, initial)]
     pools, shifts = _pools(plan)

@@ -194,7 +194,8 @@ def test_a_run_that_changes_to_the_compiled_form_on_the_way_goes_on_as_it_would_
     run = Run(made, 7, cases=300, log=True)
     code = layout.BUDGET
     for _ in range(40):
-        code = run.advance(*layout.grouped(run.model, run.state), 20)
+        s = run.state
+        code = run.advance(s.n, s.x, *layout.fixed(run.model), *layout.changing(s), 20)
         if code == layout.ROOM:
             run._see_to_room()
     run._to_arrays()
