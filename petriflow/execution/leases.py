@@ -262,14 +262,20 @@ class Leases(Orders):
 
     async def _ring(self, due: list[tuple[str, str]]) -> None:
         """Timers are due; of those that nobody waits for any more, nothing comes."""
-        away = {case for case, _ in due if case not in self._handles}
-        if away:
+        reached = set[str]()
+        while True:
+            for case, timer in due:
+                handle = self._handles.get(case)
+                if handle and handle._case.awaits(timer):
+                    self.turn(handle, TimerFired(timer))
+            # While some are reached for, others that were at hand may be put away.
+            due = [(case, timer) for case, timer in due if case not in self._handles]
+            away = {case for case, _ in due} - reached
+            if not away:
+                break
             await self._acquire(away)
-        for case, timer in due:
-            handle = self._handles.get(case)
-            if handle and handle._case.awaits(timer):
-                self.turn(handle, TimerFired(timer))
-        for case in away:
+            reached |= away
+        for case in reached:
             self._settle(case)
 
     def _settle(self, id: str) -> None:
