@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import subprocess
+import sys
+import time
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +32,7 @@ from petriflow.net.errors import CompositionError, DefinitionError, StoryError, 
 from petriflow.patterns import deferred_choice, event, parallel, sequence, structured_loop, timer
 from petriflow.testing import Complete, Expect, Tell, VirtualClock, run_story
 
+from . import telling
 from .test_engine import step, until
 from .test_postgres import check_consistent, rows
 
@@ -388,3 +394,53 @@ def test_a_story_tells_events_by_what_they_are_about() -> None:
     ]:
         with pytest.raises(StoryError, match=message):
             run_story(lost, wrong, variables={"n": 7})
+
+
+# -- kill -9 --------------------------------------------------------------------------------------
+
+
+NUMBER = 200
+
+
+def teller(url: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.execution.telling", url, str(NUMBER)]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.slow
+@pytest.mark.promise("RUN-41")
+def test_events_told_while_engines_are_killed_each_reach_their_case_once(database: str) -> None:
+    dice = random.Random(1)
+    ended = "SELECT count(*) FROM cases WHERE status = 'completed'"
+    at_kill: list[int] = []
+    engines = [teller(database) for _ in range(2)]
+    try:
+        for _ in range(8):
+            victim = dice.randrange(2)
+            pipe = engines[victim].stdout
+            assert pipe is not None
+            assert pipe.readline() == b"at work\n"
+            time.sleep(dice.uniform(0, 0.5))  # a moment that nobody chose
+            at_kill += [row[0] for row in rows(database, ended)]
+            engines[victim].kill()
+            engines[victim].communicate()
+            engines[victim] = teller(database)
+        for engine in engines:
+            assert engine.wait(120) == 0, engine.stderr
+    finally:
+        for engine in engines:
+            engine.kill()
+            engine.communicate()
+    assert any(0 < count < NUMBER for count in at_kill), at_kill  # it was at work
+    check_consistent(database, telling.flow)
+    cases = rows(database, "SELECT status, variables FROM cases")
+    assert Counter(status for status, _ in cases) == {"completed": NUMBER}
+    for _, variables in cases:
+        found = {name: write[0] for name, write in variables["scopes"][""][2].items()}
+        assert found["message"] == [found["order_id"]]
+    told = "SELECT count(*) FROM events WHERE kind = 'EventReceived' AND NOT late"
+    assert rows(database, told) == [(NUMBER,)]
+    taken = "SELECT count(DISTINCT taken_by), count(*) FROM messages"
+    assert rows(database, taken) == [(NUMBER, NUMBER)]
+    assert rows(database, "SELECT count(*) FROM subscriptions") == [(0,)]
