@@ -15,7 +15,7 @@ from petriflow.execution.events import FINAL, Migrated
 from petriflow.execution.handle import CaseHandle
 from petriflow.execution.migration import Moving, Plan, Variables, moved, obstacle
 from petriflow.execution.orders import Orders
-from petriflow.execution.store import Definition, StoredCase, WhichWork, WorkItem
+from petriflow.execution.store import Definition, StoredCase, WorkItem
 from petriflow.net import Marking
 from petriflow.net.errors import DefinitionError, MigrationError, StoreError
 from petriflow.patterns.fragment import within
@@ -162,7 +162,7 @@ class Versions(Orders):
     ) -> None:
         """See from which markings the cases could end; it may take long, and they go on."""
         await self.committed()
-        rows = [await self._in_writer(self._store.case, id) for id in ids]
+        rows = list((await self._in_writer(self._store.cases, ids)).values())
         await self._check_sources(rows, plan)
         for row in rows:
             with suppress(MigrationError):
@@ -178,7 +178,7 @@ class Versions(Orders):
     ) -> Migration | None:
         """One try; `None` if a case has gone on meanwhile."""
         await self.committed()
-        rows = {id: await self._in_writer(self._store.case, id) for id in ids}
+        rows = await self._in_writer(self._store.cases, ids)
         others = [id for id in ids if id not in self._handles and rows[id].status not in FINAL]
         hashes = list({row.definition for row in rows.values()})
         again, new = await self._in_writer(self._store.acquire, others, hashes)
@@ -188,10 +188,7 @@ class Versions(Orders):
         try:
             rows |= {row.id: row for row in (*again, *new) if row.id in rows}
             due = await self._in_writer(self._store.timers, [*ids, *(row.id for row in called)])
-            work = list[WorkItem]()
-            for id in ids:
-                which = WhichWork(case_id=id, limit=None)
-                work += await self._in_writer(self._store.work, which)
+            work = await self._in_writer(self._store.work_of, ids)
             # From here on nothing happens but this, until the cases are moved.
             for id in ids:
                 if handle := self._handles.get(id):

@@ -24,7 +24,7 @@ from petriflow.execution.store.listing import (
 )
 from petriflow.execution.store.store import Batch, Message, Order, Record, StoredCase
 from petriflow.execution.store.versions import Definition, definitions, forget
-from petriflow.execution.store.work import WhichWork, WorkItem, values, work_items
+from petriflow.execution.store.work import COLUMNS, WhichWork, WorkItem, values, work_items
 from petriflow.net.errors import UnknownCase
 from petriflow.workflow.variables import Data
 
@@ -77,6 +77,17 @@ class SqlStore:
     def definitions(self) -> list[Definition]:
         with self._transaction() as connection:
             return definitions(connection)
+
+    def cases(self, ids: Collection[str]) -> dict[str, StoredCase]:
+        with self._transaction() as connection:
+            query = sa.select(*CASE).where(self._among(cases.id, ids))
+            found = {case.id: case for case in stored(connection.execute(query))}
+        return {id: found[id] if id in found else self.case(id) for id in ids}
+
+    def work_of(self, ids: Collection[str]) -> list[WorkItem]:
+        with self._transaction() as connection:
+            query = sa.select(*COLUMNS).where(self._among(schema.work_items.c.case_id, ids))
+            return [WorkItem(**row) for row in connection.execute(query).mappings()]
 
     def of_definition(self, hash: str) -> list[str]:
         query = sa.select(cases.id).where(OPEN, cases.definition == hash)

@@ -161,6 +161,14 @@ class Store(Protocol):
         """All definitions that are kept, and how many cases use each."""
         ...
 
+    def cases(self, ids: Collection[str]) -> dict[str, StoredCase]:
+        """Several cases by id; raises UnknownCase."""
+        ...
+
+    def work_of(self, ids: Collection[str]) -> list[WorkItem]:
+        """The work items of these cases."""
+        ...
+
     def of_definition(self, hash: str) -> list[str]:
         """The open cases of a definition, the oldest first."""
         ...
