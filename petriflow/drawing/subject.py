@@ -25,7 +25,7 @@ Sign = Literal["event", "timer", "call", "human", "many"]
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A net to draw. `home` says where nodes have gone that are folded, `notes` what is in a
-    block, and `signs` what a transition is.
+    block or whose task it is, and `signs` what a transition is.
     """
 
     net: Net
@@ -56,7 +56,7 @@ def subject(
     fragment = target.fragment if isinstance(target, Workflow) else target
     signs = _signs(fragment) if isinstance(fragment, Fragment) else {}
     if isinstance(target, Workflow):
-        signs |= {id: "human" for id, t in target.tasks.items() if t.role}
+        signs |= dict.fromkeys(_roles(target), "human")
         signs |= dict.fromkeys(target.calls, "call")
     if isinstance(fragment, Fragment):
         told |= {id: _trigger(trigger) for id, trigger in fragment.triggers.items()}
@@ -76,8 +76,14 @@ def subject(
         {id: text for id, text in told.items() if id in shown.net},
         {id: sign for id, sign in signs.items() if id in shown.net},
         shown.home,
-        shown.notes,
+        {**{id: role for id, role in _roles(target).items() if id in shown.net}, **shown.notes},
     )
+
+
+def _roles(target: Drawable) -> dict[str, str]:
+    """Whose task each is that a person does."""
+    tasks = target.tasks.items() if isinstance(target, Workflow) else ()
+    return {id: task.role for id, task in tasks if task.role}
 
 
 def _signs(fragment: Fragment) -> dict[str, Sign]:

@@ -25,7 +25,8 @@ from petriflow.net.errors import (
     VariableError,
     printable,
 )
-from petriflow.workflow import Task, Workflow
+from petriflow.workflow import Workflow
+from petriflow.workflow.human import require_asked
 from petriflow.workflow.secrets import revealed
 from petriflow.workflow.variables import Data
 
@@ -166,7 +167,7 @@ class People(Orders):
         claims = self._may_claim(handle, found, item, by, roles)
         case, task = handle._case, handle.workflow.tasks[found.task]
         try:
-            _require(task, updates)
+            require_asked(task, updates)
             checked = handle.workflow.schema.told(case.sees(item), updates)
         except VariableError as error:
             raise VariableError(f"work item {item!r}: {error}") from None
@@ -224,19 +225,6 @@ class People(Orders):
         except UnknownCase:
             await self._item(item)  # if its case has ended, it says what became of the item
             raise
-
-
-def _require(task: Task, updates: Mapping[str, Any]) -> None:
-    """Refuse updates that are not what a task asks for."""
-    if not task.asks:
-        return
-    asked = ", ".join(map(repr, task.asks))
-    for name in task.asks:
-        if name not in updates:
-            raise VariableError(f"{name!r} is missing; {task.name!r} asks for {asked}")
-    for name in updates:
-        if name not in task.asks:
-            raise VariableError(f"{name!r} is not asked for; {task.name!r} asks for {asked}")
 
 
 def _as_json(updates: Mapping[str, Any]) -> Data:

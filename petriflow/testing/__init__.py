@@ -42,6 +42,15 @@ later, and fails for good.
 A task with `on_failure="incident"` waits for a person then: `Retry`, `Skip` or `GiveUp`. What
 undoes a task when its case is given up is a body like others, by its own name or as `pay.undo`.
 
+**People.** A task that a person does is handed in by `Complete`, like the others; where it competes
+with other steps, `Claim` begins it. `Release` gives it back, and `story.asks` names all of them.
+
+>>> from petriflow import human
+>>> offer = Workflow("offer", deferred_choice(human("review", role="boss"), timer("3d") >> ship))
+>>> run_story(offer, Claim("review", by="ann"), Advance("9d"), Expect(asks=["review"]),
+...           Complete("review", {"ok": True})).variables
+{'ok': True}
+
 **Every order.** What a person did not think of is found by trying all orders in which bodies can
 end, events arrive and timers ring. Write `, run` behind the assertion: pytest then shows the steps
 of the order that fails, and `run_story(order, *run.steps, fakes=…)` does the same again.
@@ -75,10 +84,12 @@ from petriflow.testing.steps import (
     Advance,
     Cancel,
     Choose,
+    Claim,
     Complete,
     Expect,
     Fail,
     GiveUp,
+    Release,
     Resume,
     Retry,
     Ring,
@@ -93,10 +104,12 @@ __all__ = [
     "Advance",
     "Cancel",
     "Choose",
+    "Claim",
     "Complete",
     "Expect",
     "Fail",
     "GiveUp",
+    "Release",
     "Resume",
     "Retry",
     "Ring",

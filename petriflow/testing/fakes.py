@@ -36,9 +36,10 @@ def faked(workflow: Workflow, fakes: Mapping[str, Fake]) -> Workflow:
     """The workflow with some bodies replaced, to be run by an `Engine` or `Workflow.run`.
 
     It has the same content hash, which speaks of the names of bodies, never of their code: cases
-    that one has begun are continued by the other. Only where a `call` of another workflow is
-    replaced is it another definition. Fakes run in the engine's loop, whatever the task's executor;
-    tasks that have none keep their bodies, and all keep their retries and timeouts.
+    that one has begun are continued by the other. Only where a `call` of another workflow or a
+    person's task is replaced is it another definition. Fakes run in the engine's loop, whatever
+    the task's executor; tasks that have none keep their bodies, and all keep their retries and
+    timeouts.
 
     Args:
         workflow: the workflow.
@@ -60,7 +61,15 @@ def faked(workflow: Workflow, fakes: Mapping[str, Fake]) -> Workflow:
     for id in tasks:
         if rename(id) in found:
             task, fake = workflow.tasks[rename(id)], found[rename(id)]
-            tasks[id] = replace(task, body=_Body(fake, task), calls=None, executor=None)
+            tasks[id] = replace(
+                task,
+                body=_Body(fake, task),
+                calls=None,
+                executor=None,
+                role=None,
+                asks=(),
+                shows=None,
+            )
         if (undo := f"{rename(id)}.undo") in found:
             task, back = as_task(tasks[id]), workflow.undos[undo]
             body_of = _Body(found[undo], back)

@@ -9,7 +9,7 @@ from petriflow.net.errors import DefinitionError, StoryError
 from petriflow.patterns.names import suggestion
 from petriflow.testing.fakes import Fake
 from petriflow.testing.stage import Guards
-from petriflow.testing.steps import Choose, Ring, Signal, Step
+from petriflow.testing.steps import Choose, Claim, Ring, Signal, Step
 from petriflow.testing.story import Story
 from petriflow.workflow import Workflow
 
@@ -24,8 +24,9 @@ def interleavings(
     steps: int = 50,
     most: int = 10_000,
 ) -> Iterator[Story]:
-    """Run a workflow through every order in which its bodies can end, the events that it waits for
-    arrive and its timers ring; with free guards, also through every answer to every choice.
+    """Run a workflow through every order in which its bodies can end, people do their tasks, the
+    events that it waits for arrive and its timers ring; with free guards, also through every
+    answer to every choice.
 
     Each run is played on the pure case that an engine drives, and is given as a `Story`: a case
     that has ended, or in which nothing can happen but by a person, or that was `cut` after so
@@ -98,6 +99,8 @@ def _moves(story: Story, events: Mapping[str, Mapping[str, Any]]) -> list[Step]:
         return []
     return [
         *map(story.ending, story.running),
+        *map(Claim, story.offered),
+        *(story.ending(name) for name in story.asks if name not in story.offered),
         *map(Ring, story.timers),
         *(Signal(name, events.get(name)) for name in story.events),
     ]

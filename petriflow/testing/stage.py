@@ -79,10 +79,10 @@ class Stage:
         end = self.time + seconds
         while not self.case.finished:
             moments: list[tuple[float, int, Event]] = [
-                (self.due[waiting.timer], n, TimerFired(waiting.timer))
-                for n, waiting in enumerate(self.case.waiting.timers)
+                (self.due[t.timer], n, self.case.overdue(t.timer) or TimerFired(t.timer))
+                for n, t in enumerate(self.case.timers)
             ]
-            for firing in self.case.at_work:
+            for firing in self.case.bodies:
                 moments += [(at, len(moments), event) for at, event in self._limits(firing)]
             moments = [moment for moment in moments if moment[0] <= end]
             if not moments:
@@ -98,7 +98,7 @@ class Stage:
 
     def fake(self, firing: str) -> Fake:
         """What stands in for the body of a running firing."""
-        return self._fakes.get(self.case.running[firing].task)
+        return self._fakes.get(self.bodies[firing][0].task)
 
     def result(self, firing: str) -> Event:
         """How the body ends by its fake."""
@@ -135,6 +135,8 @@ class Stage:
         """Note when an attempt begins; where no time is left for it, the answer is how it ends."""
         begins, deadline = self.time + command.delay, self._workflow.bodies[command.task].deadline
         self.bodies[firing] = command, begins
+        if command.task in self.case.program.people:
+            return []
         if deadline and begins >= self.until.setdefault(firing, self.time + deadline):
             why = f"no attempt is left before its deadline of {deadline:g} s"
             return [TaskFailed(firing, why, final=True)]

@@ -29,10 +29,27 @@ class _Printed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Complete(_Printed):
-    """The body of a running task returns: these updates, or what its fake gives."""
+    """The body of a running task returns: these updates, or what its fake gives. A person's task
+    is handed in so; if nobody holds it, it is claimed first.
+    """
 
     task: str
     updates: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Claim(_Printed):
+    """A person takes a task upon themselves; where others compete with it, that decides."""
+
+    task: str
+    by: str = "somebody"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Release(_Printed):
+    """Who holds a person's task gives it back to its role."""
+
+    task: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -141,6 +158,7 @@ class Expect(_Printed):
         variables: some of its variables.
         marking: all tokens, by place.
         incidents: the names of the tasks and choices where it waits for a person, all of them.
+        asks: the names of the tasks that people do, all of them.
     """
 
     status: Status | None = None
@@ -149,10 +167,13 @@ class Expect(_Printed):
     variables: Mapping[str, Any] | None = None
     marking: Mapping[str, int] | None = None
     incidents: Collection[str] | None = None
+    asks: Collection[str] | None = None
 
 
 Step = (
-    Complete
+    Claim
+    | Release
+    | Complete
     | Fail
     | Signal
     | Tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Self, assert_never
 
 from petriflow.execution import Case
@@ -18,8 +19,10 @@ from petriflow.execution.events import (
     Resumed,
     Status,
     Suspended,
+    TaskClaimed,
     TaskCompleted,
     TaskFailed,
+    TaskReleased,
     TaskSkipped,
     TimerFired,
 )
@@ -35,10 +38,12 @@ from petriflow.testing.steps import (
     Advance,
     Cancel,
     Choose,
+    Claim,
     Complete,
     Expect,
     Fail,
     GiveUp,
+    Release,
     Resume,
     Retry,
     Ring,
@@ -50,6 +55,7 @@ from petriflow.testing.steps import (
 )
 from petriflow.testing.ways import answers
 from petriflow.workflow import Workflow
+from petriflow.workflow.human import require_asked
 from petriflow.workflow.variables import canonical, plain
 
 
@@ -157,7 +163,17 @@ class Story:
     @property
     def running(self) -> tuple[str, ...]:
         """The tasks whose bodies run, by names that `Complete` and `Fail` understand."""
-        return tuple(map(self._name_of, self._case.at_work))
+        return tuple(map(self._name_of, self._case.bodies))
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The tasks that wait for people, by names that `Claim` and `Complete` understand."""
+        return tuple(map(self._name_of, self._case.items))
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Those of them that compete with other steps, and begin when somebody claims them."""
+        return tuple(map(self._name_of, self._case.waiting.offers.values()))
 
     @property
     def timers(self) -> tuple[str, ...]:
@@ -201,6 +217,10 @@ class Story:
             match step:
                 case Expect():
                     self._expect(step)
+                case Claim(task, by):
+                    self._claim(self._firing(task), step, by)
+                case Release(task):
+                    self._release(self._firing(task), step)
                 case Complete(task, updates):
                     self._end(self._firing(task), step, updates)
                 case Fail(task, error):
@@ -246,8 +266,38 @@ class Story:
         )
         if isinstance(result, TaskFailed):
             raise self._wrong(f"{step} cannot be: {result.error}; write Fail(…) if that is meant")
+        if firing in self._case.items:
+            self._hand_in(firing, step, result, asked=updates is not None)
+            return
         self._reach(firing)
         self._stage.tell(result)
+
+    def _hand_in(self, firing: str, step: Step, result: Event, asked: bool) -> None:
+        """A person's task is completed; nobody but a test could leave out what it asks for."""
+        task = self.workflow.tasks[self._case.items[firing].task]
+        assert isinstance(result, TaskCompleted)
+        if asked or self._stage.fake(firing) is not None:
+            try:
+                require_asked(task, result.updates)
+            except PetriflowError as error:
+                raise self._wrong(f"{step} cannot be: {error}") from error
+        if self._case.items[firing].holder is None:
+            self._claim(firing, step, "somebody")
+        self._stage.tell(replace(result, by=self._case.items[firing].holder))
+
+    def _claim(self, firing: str, step: Step, by: str) -> None:
+        item = self._case.items.get(firing)
+        if item is None:
+            raise self._wrong(f"{step} cannot be: {self._name_of(firing)!r} is no person's task")
+        if not self._stage.tell(TaskClaimed(firing, by)):
+            why = f"{item.holder!r} holds it" if item.holder else "the case is suspended"
+            raise self._wrong(f"{step} cannot be: {why}")
+
+    def _release(self, firing: str, step: Step) -> None:
+        item = self._case.items.get(firing)
+        if item is None or item.holder is None:
+            raise self._wrong(f"{step} cannot be: nobody holds {self._name_of(firing)!r}")
+        self._stage.tell(TaskReleased(firing, item.holder))
 
     def _fail(self, firing: str, step: Step, error: str | None) -> None:
         if error is not None:
@@ -386,6 +436,7 @@ class Story:
 
         compare("status", expected.status, self.status)
         compare("running", names(expected.running), sorted(self.running))
+        compare("asks", names(expected.asks), sorted(self.asks))
         compare("incidents", names(expected.incidents), sorted(self.incidents))
         compare("waits_for", names(expected.waits_for), sorted((*self.events, *self.timers)))
         for name, value in (expected.variables or {}).items():
@@ -403,13 +454,14 @@ class Story:
     def _firing(self, name: str) -> str:
         """The running firing of this name."""
         self._open()
-        running = {firing: self._case.running[firing] for firing in self._case.at_work}
+        open = self._open_firings()
+        going = [firing for firing in open if firing not in self._case.incidents]
         stem, _, number = name.partition("#")
-        tasks = called(stem, {r.task for r in running.values()}, self.workflow)
+        tasks = called(stem, {open[firing] for firing in going}, self.workflow)
         found = [
             firing
-            for firing, r in running.items()
-            if r.task in tasks and number in ("", firing.rpartition("/")[2])
+            for firing in going
+            if open[firing] in tasks and number in ("", firing.rpartition("/")[2])
         ]
         if len(found) == 1:
             return found[0]
@@ -422,9 +474,15 @@ class Story:
             )
         raise self._wrong(f"{name!r} is not running; {self._waits()}")
 
+    def _open_firings(self) -> dict[str, str]:
+        """The firings that have begun or are on offer, with their tasks."""
+        begun = {firing: running.task for firing, running in self._case.running.items()}
+        return begun | {firing: item.task for firing, item in self._case.items.items()}
+
     def _name_of(self, firing: str) -> str:
-        task = self._case.running[firing].task
-        alone = sum(r.task == task for r in self._case.running.values()) == 1
+        open = self._open_firings()
+        task = open[firing]
+        alone = sum(other == task for other in open.values()) == 1
         name = short(task, self.workflow.bodies)
         return name if alone else f"{name}#{firing.rpartition('/')[2]}"
 
@@ -447,6 +505,8 @@ class Story:
 
     def _waits(self) -> str:
         said = f"running are: {listed(self.running)}"
+        if self.asks:
+            said += f"; people are asked for: {listed(self.asks)}"
         for what in ("events", "timers", "choices"):
             if names := getattr(self, what):
                 said += f"; {what} waited for: {listed(names)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from petriflow.net.errors import DefinitionError
+from petriflow.net.errors import DefinitionError, VariableError
 from petriflow.patterns.duration import Duration, seconds
 from petriflow.patterns.fragment import check_name
 from petriflow.workflow.task import OnFailure, Task, TaskContext, checked_failure, checked_undo
@@ -78,6 +78,21 @@ def _names(task: str, what: str, given: Iterable[str]) -> tuple[str, ...]:
                 f"task {task!r}: {what}={list(names)!r}; name each variable once, as a text"
             )
     return names
+
+
+def require_asked(task: Task, updates: Mapping[str, Any]) -> None:
+    """Refuse updates that are not what a person's task asks for.
+
+    Raises:
+        VariableError: one is missing, or not asked for.
+    """
+    asked = ", ".join(map(repr, task.asks))
+    for name in task.asks:
+        if name not in updates:
+            raise VariableError(f"{name!r} is missing; {task.name!r} asks for {asked}")
+    for name in updates if task.asks else ():
+        if name not in task.asks:
+            raise VariableError(f"{name!r} is not asked for; {task.name!r} asks for {asked}")
 
 
 def by_a_person(case: TaskContext) -> None:

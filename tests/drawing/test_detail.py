@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from petriflow import Net, Workflow
+from petriflow import Net, Workflow, human
 from petriflow.analysis import place_invariants, siphons, structure, verify
 from petriflow.drawing import Overlay, draw
 from petriflow.drawing.fold import LARGE, fold_large
@@ -133,6 +133,15 @@ def test_what_a_step_waits_for_or_runs_is_shown_by_a_sign() -> None:
     signs = [s for g in drawing.scene.groups for s in g.shapes if s.style == "sign"]
     assert len(signs) >= 2 + 2 + 2 + 1, "a letter, a clock, a plus in a box, three bars"
     assert "⏱" not in drawing.svg()
+
+
+def test_the_task_of_a_person_has_a_person_and_their_role() -> None:
+    flow = Workflow("people", sequence(human("review", role="reviewer"), a))
+    for detail in ("task", "net"):
+        drawing = draw(flow, detail=detail)
+        shapes = [s for g in drawing.scene.groups for s in g.shapes if s.style == "sign"]
+        assert len(shapes) == 2, "a head and shoulders"
+    assert "reviewer" in labels(draw(flow))
 
 
 @pytest.mark.parametrize(
