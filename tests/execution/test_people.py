@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -418,6 +419,24 @@ async def test_an_engine_without_the_workflow_lists_the_item_and_leaves_it(tmp_p
         with pytest.raises(UnknownCase, match="version of workflow 'doc'"):
             await other.work_form(item)
         assert len(await other.work()) == 1
+
+
+@pytest.mark.promise("PEOPLE-1")
+async def test_another_version_offers_what_is_open_to_its_own_role(store: str) -> None:
+    old = Workflow("w", sequence(parallel(review, human("sign", role="boss")), step("end")))
+    by_all = human("review", role="anybody")
+    new = Workflow("w", sequence(parallel(by_all, step("sign")), step("end")))
+    clock = VirtualClock(now=0, jumps=False)
+    async with engine(old, store=store, clock=clock) as running:
+        case = await running.start(old)
+        await clock.advance(10)
+        held = await running.claim(await one(running, role="reviewer"), by="ann", roles="reviewer")
+        await clock.advance(10)
+    async with engine(new, store=store, clock=clock) as running:
+        await running.migrate(case.id, to=new)
+        assert list(await running.work()) == [replace(held, role="anybody")]
+        await running.complete_task(held, {}, by="ann")
+        assert (await (await running.case(case.id)).wait()).completed
 
 
 # -- who looks on --------------------------------------------------------------------------------
