@@ -54,7 +54,7 @@ class Core:
     _damaged: dict[str, StoreError]
     _timers: Timers
     #: who is just now getting a case from the store
-    _reaching: dict[str, asyncio.Task[None]]
+    _reaching: dict[str, asyncio.Task[bool]]
     _having: asyncio.Lock
     #: what has happened since the last commit, and who waits for the next
     _batch: Batch

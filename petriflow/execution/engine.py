@@ -121,7 +121,7 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, M
         self._handles: dict[str, CaseHandle] = {}
         self._known: WeakValueDictionary[str, CaseHandle] = WeakValueDictionary()
         self._watched: dict[str, CaseHandle] = {}
-        self._reaching: dict[str, asyncio.Task[None]] = {}
+        self._reaching: dict[str, asyncio.Task[bool]] = {}
         self._carrying: dict[str, asyncio.Task[None]] = {}
         self._answered: dict[str, asyncio.Event] = {}
         self._damaged: dict[str, StoreError] = {}

@@ -151,11 +151,13 @@ class Leases(Orders):
 
     async def _reach(self, id: str) -> CaseHandle | None:
         while id not in self._handles:
-            if id not in self._reaching:
-                self._reaching[id] = self._loop.create_task(self._acquire_one(id))
+            if id in self._reaching:
                 await asyncio.shield(self._reaching[id])
+                continue
+            self._reaching[id] = self._loop.create_task(self._acquire_one(id))
+            if not await asyncio.shield(self._reaching[id]):
                 break
-            await asyncio.shield(self._reaching[id])
+            # Else it was had, and may have been put away again by another's order already.
         if handle := self._handles.get(id):
             return handle
         if id in self._damaged:
@@ -177,9 +179,10 @@ class Leases(Orders):
                 )
         return None
 
-    async def _acquire_one(self, id: str) -> None:
+    async def _acquire_one(self, id: str) -> bool:
         try:
             await self._acquire([id])
+            return id in self._handles
         finally:  # not later: whoever waited for what is done already would never let others run
             del self._reaching[id]
 

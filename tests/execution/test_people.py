@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -361,6 +363,55 @@ async def test_a_person_does_the_task_of_a_called_case() -> None:
         with pytest.raises(UnknownItem, match="was completed by 'ann'"):
             await running.claim(item, by="bob", roles="reviewer")
         assert (await case.wait()).variables == {"ok": True, "filed": True}
+
+
+@pytest.mark.promise("PEOPLE-1")
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_in_a_crowd_the_lists_are_what_the_cases_know(seed: int, store: str) -> None:
+    """Many people do anything to everything at once; every item has one holder, and one end."""
+    flow = Workflow(
+        "crowd",
+        sequence(
+            deferred_choice(review, human("other", role="reviewer"), event("stop")),
+            parallel(review, human("sign", role="reviewer")),
+        ),
+    )
+    chance = random.Random(seed)
+    done: list[str] = []
+
+    async def person(running: Engine, name: str) -> None:
+        for _ in range(20):
+            items = list(await running.work())
+            if not items:
+                return
+            mine = [item for item in items if item.holder == name]
+            item = chance.choice(mine or items)
+            filled = {"ok": name} if item.task.endswith("review") else {}
+            with suppress(ItemConflict, UnknownItem, UnknownCase):
+                match chance.choice(["release", "claim", "complete", "complete", "stop"]):
+                    case "release":
+                        await running.release(item, by=name)
+                    case "claim":
+                        await running.claim(item, by=name, roles="reviewer")
+                    case "complete":
+                        await running.complete_task(item, filled, by=name, roles="reviewer")
+                        done.append(item.id)
+                    case _ if chance.random() < 0.2:
+                        await running.signal(item.case_id, "stop")
+
+    async with engine(flow, store=store) as running:
+        cases = [await running.start(flow) for _ in range(6)]
+        await asyncio.gather(*(person(running, f"p{n}") for n in range(8)))
+        rows = {i.id: (i.task, i.holder) for i in await running.work(limit=None)}
+        known = {}
+        for case in cases:
+            again = await running.case(case.id)
+            known |= {id: (i.task, i.holder) for id, i in again._case.items.items()}
+        assert rows == known
+        assert len(done) == len(set(done)) > 0
+        histories = [await running.history(case.id) for case in cases]
+        ended = [r.data["firing_id"] for h in histories for r in h if r.kind == "TaskCompleted"]
+        assert sorted(ended) == sorted(done)
 
 
 # -- restarts and other engines ------------------------------------------------------------------
