@@ -106,7 +106,8 @@ class Composer:
         """
         if len(items) < at_least:
             raise CompositionError(
-                f"{self.pattern} {self.root!r} needs at least {at_least} parts, got {len(items)}"
+                f"{self.pattern} {self.root!r} needs at least {at_least} "
+                f"part{'s' * (at_least != 1)}, got {len(items)}"
             )
         return [self.add(item, typed=typed) for item in items]
 

@@ -385,6 +385,11 @@ def _in_order(default: Any) -> Any:
 MOST_NESTED, MOST_BITS = 100, 10_000
 
 
+def _a(word: str) -> str:
+    """The word with its article."""
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
+
+
 def plain(variables: Mapping[str, Any]) -> Data:
     """The variables as they will be read back from the store: tuples become lists.
 
@@ -402,7 +407,7 @@ def plain(variables: Mapping[str, Any]) -> Data:
             data[name] = _json(value, 0)
         except (TypeError, ValueError) as error:
             raise VariableError(
-                f"variable {name!r} is a {type(value).__name__} and cannot be stored as JSON "
+                f"variable {name!r} is {_a(type(value).__name__)} and cannot be stored as JSON "
                 f"({error}); return plain values, or declare its type in the workflow's "
                 "variables= model"
             ) from None

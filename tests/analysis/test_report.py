@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from petriflow import Workflow, explore
 from petriflow.analysis import Report, verify
-from petriflow.net import Net, replay
+from petriflow.net import Marking, Net, replay
 from petriflow.net.errors import DefinitionError, WorkflowNetError
 from petriflow.patterns import parallel, sequence, skip
 
@@ -169,3 +170,17 @@ def test_what_is_no_net_is_refused_with_the_way_to_one(what: Callable[..., objec
         what(parallel(check_order, pack))
     with pytest.raises(DefinitionError, match="not None"):
         what(None)
+
+
+def test_a_long_way_is_told_without_its_middle() -> None:
+    build = Net.build("long").place("p0")
+    for n in range(40):
+        build.place(f"p{n + 1}").transition(f"t{n}", f"p{n}", f"p{n + 1}")
+    build.places("never", "end").transition("last", ["p40", "never"], "end")
+    report = verify(replace(build.done(), initial=Marking("p0"), final=Marking("end")))
+    text = str(report)
+    assert "  4. 't3'" in text
+    assert "… 26 more steps …" in text
+    assert "  40. 't39'" in text
+    assert "'t20'" not in text.split("The way there:")[1].split("Then")[0]
+    assert len(report.diagnosis[0].way) == 40

@@ -144,7 +144,7 @@ def test_any_other_name_will_do(name: str) -> None:
 
 @pytest.mark.parametrize("pattern", [sequence, parallel, discriminator])
 def test_a_pattern_of_nothing_is_refused(pattern: Callable[..., Fragment]) -> None:
-    with pytest.raises(CompositionError, match="needs at least 1 parts, got 0"):
+    with pytest.raises(CompositionError, match="needs at least 1 part, got 0"):
         pattern()
 
 

@@ -162,5 +162,5 @@ def test_a_required_number_that_makes_no_sense_is_refused(required: object, canc
 
 
 def test_a_discriminator_of_nothing_is_refused() -> None:
-    with pytest.raises(CompositionError, match="needs at least 1 parts, got 0"):
+    with pytest.raises(CompositionError, match="needs at least 1 part, got 0"):
         discriminator(then=a)

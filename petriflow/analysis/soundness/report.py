@@ -201,6 +201,20 @@ class Report:
         )
 
 
+#: Of a longer way, only this much of its beginning and its end is told.
+BEGINNING, END = 4, 10
+
+
+def _shortened(way: list[str]) -> Iterator[str]:
+    """A way that is too long to be read, without its middle; `diagnosis[…].way` has all of it."""
+    if len(way) <= BEGINNING + END + 2:
+        yield from way
+        return
+    yield from way[:BEGINNING]
+    yield f"     … {len(way) - BEGINNING - END} more steps …"
+    yield from way[-END:]
+
+
 def explain(net: Net, witness: Witness) -> Iterator[str]:
     """A fault in words, a line each: what is wrong and why, what to do about it, the way there,
     what is missing or left.
@@ -228,7 +242,7 @@ def explain(net: Net, witness: Witness) -> Iterator[str]:
         return
     if witness.trace:
         yield "The way there:"
-        yield from (f"  {n}. {words}" for n, words in enumerate(found.way, 1))
+        yield from _shortened([f"  {n}. {words}" for n, words in enumerate(found.way, 1)])
     else:
         yield "That is so from the very beginning."
     match witness.kind:
