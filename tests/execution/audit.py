@@ -109,6 +109,10 @@ def _one(
     done = Counter(
         e["data"]["firing_id"] for e in history if e["kind"] == "TaskCompleted" and not e["late"]
     )
+    for firing in list(done):  # what was done may be undone, under its number
+        task, _, number = firing[len(id) + 1 :].rpartition("/")
+        if task in flow.tasks and (undo := flow.tasks[task].compensate) is not None:
+            begun[f"{id}/{task}.undo/{number}"] = undo
     found.doubled += [f"{firing} completed {n} times" for firing, n in done.items() if n > 1]
     found.doubled += [f"{firing} never began" for firing in done.keys() - begun]
     return begun, list(done)

@@ -16,16 +16,19 @@ from petriflow import Engine
 from petriflow.execution.store import open_store, schema
 from petriflow.execution.store.upgrade import FOLDER, upgrade
 from petriflow.net import Marking, replay
+from petriflow.testing import VirtualClock
 
-from . import kept
+from . import kept, kept_4
+from .audit import audit
+from .test_postgres import rows
 from .test_store import url
 
 STORES = Path(__file__).parent / "stores"
 
 
-def old_store(file: Path) -> str:
+def old_store(file: Path, name: str = "version_1.sql") -> str:
     with closing(sqlite3.connect(file)) as db:
-        db.executescript((STORES / "version_1.sql").read_text("utf-8"))
+        db.executescript((STORES / name).read_text("utf-8"))
     return url(file)
 
 
@@ -63,6 +66,68 @@ async def test_cases_that_the_first_version_left_go_on_to_their_ends(tmp_path: P
     *_, last = replay(kept.claim.expanded, fired)
     assert last == Marking({kept.claim.expanded.sink.id: 1})
     assert [record.seq for record in history] == list(range(1, len(history) + 1))
+
+
+def ends(*statuses: str) -> Any:
+    """How the cases of a store may stand, whatever their workflow and variables."""
+    return lambda workflow, variables: statuses
+
+
+@pytest.mark.promise("STORE-2")
+@pytest.mark.promise("STORE-11")
+async def test_open_cases_of_every_kind_that_version_4_left_go_on_to_their_ends(
+    tmp_path: Path,
+) -> None:
+    store = old_store(tmp_path / "x.db", "version_4.sql")
+    open_store(store).close()
+    found = audit(store, kept_4.flows, None, ends("running", "suspended", "completed"))
+    assert found.clean(), str(found)  # its events lead to its states by today's rules, too
+    assert found.ends == {"running": 7, "suspended": 2, "completed": 1}
+    keys = dict(rows(store, "SELECT key, case_id FROM keys"))
+    kept.go.set()
+    kept_4.go.set()
+    clock = VirtualClock(now=kept_4.BEGAN + 60, jumps=False)
+    async with Engine(store, workflows=kept_4.flows, clock=clock) as engine:
+        # what was begun and told under keys is known
+        assert (await engine.start(kept.check, {"amount": "1"}, key="the first")).status == (
+            "completed"
+        )
+        # an incident is tried again, and a task that is given up is undone
+        await engine.retry(keys["incident"])
+        await engine.signal(keys["incident"], "travelled")
+        given_up = await engine.case(keys["given up"])
+        assert (await given_up.wait()).status == "cancelled"
+        # people: one item is offered, one is claimed
+        work = {item.task: item for item in await engine.work()}
+        assert {task: item.holder for task, item in work.items()} == {
+            "paper/review": None,
+            "paper/sign": "carl",
+        }
+        await engine.claim(work["paper/review"], by="ada", roles="reviewer")
+        await engine.complete_task(work["paper/review"], {"ok": True}, by="ada", roles="reviewer")
+        await engine.complete_task(work["paper/sign"], by="carl", roles="boss")
+        # events that are told by what they are about, one of them before its case began
+        assert await engine.tell("payment", about=7) == keys["order 7"]
+        eight = await engine.start(kept_4.order, {"order_id": 8})
+        assert (await eight.wait()).variables["by"] == "ada"
+        # a suspended case, one that waits, and the cases that they call
+        assert await engine.resume(keys["held"])
+        for name in ("held", "open"):
+            (called,) = rows(store, f"SELECT id FROM cases WHERE parent = '{keys[name]}'")[0]
+            assert await engine.signal(called, "checked")
+        assert await engine.signal(keys["held"], "answered")
+        await clock.advance("7d")  # nobody answers the other; and the schedule has come due
+        for name in ("incident", "paper", "order 7", "routes", "held", "open"):
+            outcome = await (await engine.case(keys[name])).wait()
+            assert outcome.completed, (name, outcome)
+        assert "remind" in (await engine.outcome(keys["open"])).variables["seen"]
+        nightly = rows(store, "SELECT key, case_id FROM keys WHERE key LIKE 'nightly@%'")
+        assert len(nightly) == 7
+        for _, id in nightly:
+            assert await engine.tell("payment", about=99) in {case for _, case in nightly}, id
+    found = audit(store, kept_4.flows, None, ends("completed", "cancelled"))
+    assert found.clean(), str(found)
+    assert found.ends == {"completed": 17, "cancelled": 1}
 
 
 @pytest.mark.promise("STORE-11")
