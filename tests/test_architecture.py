@@ -73,6 +73,7 @@ DOORS = {
     "analysis.display:on_net": {"drawing"},
     "analysis.display:states": {"drawing"},
     "execution.handle:CaseHandle._repr_html_": {"drawing"},
+    "simulation.results:Result.heat": {"drawing"},
     "cli:_version": {""},
 }
 

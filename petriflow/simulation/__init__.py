@@ -22,6 +22,12 @@ from petriflow.simulation.timing import (
 if TYPE_CHECKING:
     from petriflow.simulation.comparison import compare, sweep
     from petriflow.simulation.markov import solve
+    from petriflow.simulation.plots import (
+        plot_comparison,
+        plot_cycle_times,
+        plot_queues,
+        plot_utilisation,
+    )
     from petriflow.simulation.replication import simulate
     from petriflow.simulation.results import Result
     from petriflow.simulation.statistics import Estimate
@@ -39,6 +45,10 @@ __all__ = [
     "exponential",
     "in_progress",
     "lognormal",
+    "plot_comparison",
+    "plot_cycle_times",
+    "plot_queues",
+    "plot_utilisation",
     "poisson",
     "simulate",
     "solve",
@@ -51,6 +61,10 @@ _HOME = {
     "Estimate": "statistics",
     "Result": "results",
     "compare": "comparison",
+    "plot_comparison": "plots",
+    "plot_cycle_times": "plots",
+    "plot_queues": "plots",
+    "plot_utilisation": "plots",
     "simulate": "replication",
     "solve": "markov",
     "sweep": "comparison",

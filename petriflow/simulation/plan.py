@@ -96,6 +96,8 @@ class Plan:
     questions: Mapping[str, Sequence[Question | None]] = field(default_factory=dict)
     #: what each task returns, by its id
     outcomes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: the net in which a task is one transition, as it is drawn
+    atomic: Net | None = None
 
     @property
     def compiled(self) -> CompiledNet:

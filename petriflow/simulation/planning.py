@@ -49,7 +49,7 @@ class _Cases:
 
     def __init__(self, name: str, net: Net, timing: Timing, workflow: Workflow | None) -> None:
         self.name, self.timing, self.workflow = name, timing, workflow
-        self.net = net.expanded()
+        self.atomic, self.net = net, net.expanded()
         self.compiled = compile_net(self.net)
         self.index = self.compiled.transition_index
         self.tasks = [t.id for t in net.tasks]
@@ -90,7 +90,7 @@ class _Cases:
         return Plan(
             self.name, self.net, self.timing, True, tuple(laws), tuple(priority), weights,
             (1.0,) * len(laws), (_memory("enabling"),) * len(laws), sets, jobs, pools,
-            self._questions(), outcomes,
+            self._questions(), outcomes, self.atomic,
         )  # fmt: skip
 
     def _questions(self) -> dict[str, Sequence[Question | None]]:

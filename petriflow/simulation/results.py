@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
+    from petriflow.drawing import Drawing
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -256,6 +258,16 @@ class Result:
                 "transition": [ids[t] for t in rows["what"]],
             }
         )
+
+    def heat(self) -> Drawing:
+        """The net, each task coloured by the mean wait before it."""
+        from petriflow.drawing import Overlay, draw
+
+        self._need_cases()
+        tasks = [job.task for job in self.plan.jobs]
+        heat = dict(zip(tasks, map(float, self.tasks["wait"]), strict=True))
+        label = f"{self.plan.timing.unit} of waiting"
+        return draw(self.plan.atomic or self.plan.net, overlay=Overlay(heat=heat, heat_label=label))
 
     def _again(self, replication: int) -> Figures:
         if not 0 <= replication < len(self.figures):

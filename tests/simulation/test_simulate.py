@@ -19,6 +19,10 @@ from petriflow.simulation import (
     compare,
     every,
     exponential,
+    plot_comparison,
+    plot_cycle_times,
+    plot_queues,
+    plot_utilisation,
     poisson,
     simulate,
     sweep,
@@ -262,6 +266,21 @@ def test_a_run_without_any_end_says_so_in_its_figures() -> None:
     result = desk(0.5, arrivals=at([5])).simulate(until=1, seed=1)
     assert len(result.cases) == 0
     assert math.isnan(result.cycle_time.mean)
+
+
+def test_results_are_drawn() -> None:
+    """Without a window, and as what was measured: the curve of the queue is that of the log."""
+    result = desk(0.9).simulate(cases=300, seed=1)
+    assert "s of waiting" in result.heat().svg()
+    for plot in (plot_cycle_times, plot_utilisation, plot_queues):
+        (axes,) = plot(result).axes
+        assert axes.get_title().startswith("desk: ")
+    log = result.log()
+    (curve,) = plot_queues(result).axes[0].lines
+    for moment, level in list(zip(*curve.get_data(), strict=True))[:-1:20]:
+        assert level == ((log["asked"] <= moment) & (log["begin"] > moment)).sum()
+    (axes,) = plot_comparison(now=result, then=desk(0.5).simulate(cases=300, seed=1)).axes
+    assert axes.patches[0].get_height() == result.cycle_time.mean
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
