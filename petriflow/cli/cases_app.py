@@ -240,6 +240,8 @@ def purge(
 ) -> None:
     """Remove the cases that ended longer ago than this, with their histories and all they called.
 
+    Events that were told longer ago by `cases tell` are removed too, taken or not.
+
     Example: `petriflow cases purge --older-than 90d`
     """
     from petriflow.patterns.duration import seconds

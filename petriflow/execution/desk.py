@@ -245,7 +245,8 @@ class Desk(Orders):
 
     async def purge(self, older_than: Duration) -> int:
         """Remove the cases that ended longer ago than this, with their histories and all that they
-        called; the answer is how many there were.
+        called; the answer is how many there were. What was told longer ago by what it is about is
+        removed too, whether a case has taken it or not, and with it the memory of its key.
 
         Args:
             older_than: seconds, a timedelta, or a text such as "90d".

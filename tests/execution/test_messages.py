@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from petriflow import Engine, TaskContext, Workflow, task
@@ -31,6 +34,7 @@ from petriflow.execution.store import Message, open_store
 from petriflow.net.errors import CompositionError, DefinitionError, StoryError, VariableError
 from petriflow.patterns import deferred_choice, event, parallel, sequence, structured_loop, timer
 from petriflow.testing import Complete, Expect, Tell, VirtualClock, run_story
+from petriflow.workflow.variables import canonical
 
 from . import telling
 from .test_engine import step, until
@@ -113,6 +117,22 @@ def test_a_definition_without_about_has_the_hash_that_it_had() -> None:
     plain = Workflow("w", sequence(event("payment"), step("ship", shipped=True)))
     assert plain.document()["triggers"] == {PAY: ["payment", True]}
     assert flow.document()["triggers"] == {PAY: ["payment", True, "order_id"]}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(JSON, JSON)
+def test_what_events_are_about_is_the_same_text_just_for_the_same_value(one: Any, two: Any) -> None:
+    assert canonical(json.loads(canonical(one))) == canonical(one)  # as it comes from the store
+    if canonical(one) == canonical(two):
+        assert one == two
+    if isinstance(one, dict):
+        assert canonical(dict(reversed(one.items()))) == canonical(one)
 
 
 class Order(BaseModel):
