@@ -90,7 +90,10 @@ class Leases(Orders):
 
     def _load(self, stored: StoredCase) -> CaseHandle | None:
         """Have a case of the store; one that cannot be read stays there and stops no other."""
-        workflow = self._workflows[stored.definition]
+        workflow = self._workflows.get(stored.definition)
+        if workflow is None:  # called by a case that is this engine's, and of another version
+            self._children.elsewhere.add(stored.id)
+            return None
         try:
             handle = self._handle(stored, workflow)
         except StoreError as error:

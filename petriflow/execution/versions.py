@@ -180,7 +180,7 @@ class Versions(Orders):
         await self.committed()
         rows = await self._in_writer(self._store.cases, ids)
         others = [id for id in ids if id not in self._handles and rows[id].status not in FINAL]
-        hashes = list({row.definition for row in rows.values()})
+        hashes = list({row.definition for row in rows.values()} | self._workflows.keys())
         again, new = await self._in_writer(self._store.acquire, others, hashes)
         called = [row for row in new if row.id not in rows]
         had = {row.id for row in (*again, *new)}
@@ -196,8 +196,12 @@ class Versions(Orders):
                         return None  # what is stored of its timers and items is not all
                     rows[id] = self._row(handle)
                     had.add(id)
-            unknown = {row.parent for row in called if row.definition not in self._workflows}
-            judged = [self._judged(row, plan, row.id in had - unknown) for row in rows.values()]
+            foreign = [row for row in called if row.definition not in self._workflows]
+            unknown = {row.parent for row in foreign} | {row.id for row in foreign}
+            judged = [
+                self._judged(row, plan, row.id in had - unknown and row.parent not in unknown)
+                for row in rows.values()
+            ]
             if any(event and Marking(event.marking) not in verdicts for event, _ in judged):
                 return None
             judged = [_settled(event, move, verdicts) for event, move in judged]
@@ -223,9 +227,9 @@ class Versions(Orders):
             event = moving.event()
             if not had:
                 raise MigrationError(
-                    "another engine is at work for it, or it has called a case whose workflow this "
-                    "engine was not given: stop that engine, or suspend the case and wait until "
-                    "its bodies have ended"
+                    "another engine is at work for it (stop that one, or suspend the case and wait "
+                    "until its bodies have ended), or it has called a case, or was called by one, "
+                    "whose workflow this engine was not given"
                 )
         except MigrationError as error:
             return None, Move(row.id, before, "", "refused", str(error))

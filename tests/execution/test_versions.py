@@ -431,6 +431,26 @@ async def test_a_caller_goes_on_with_the_case_that_it_called(store: str) -> None
     check_replay(store, id, after)
 
 
+async def test_a_called_case_moves_where_its_caller_is_known_too(store: str) -> None:
+    inner = Workflow("inner", sequence(event("in"), step("i", i=1)))
+    better = Workflow("inner", sequence(event("in"), step("i", i=1), step("j", j=2)))
+    outer = Workflow("outer", sequence(step("a"), call("inner")))
+    async with Engine(store, workflows=[outer, inner]) as engine:
+        handle = await engine.start(outer)
+        await until(lambda: len(engine._handles) == 2)
+        await engine.committed()
+        (child,) = (id for id in engine._handles if id != handle.id)
+    async with Engine(store, workflows=[better]) as engine:
+        with pytest.raises(MigrationError, match="or was called by one"):
+            await engine.migrate(child, to=better)
+    async with Engine(store, workflows=[outer, better]) as engine:
+        await engine.migrate(child, to=better)
+        assert await engine.signal(child, "in")
+        ended = await asyncio.wait_for((await engine.case(handle.id)).wait(), 10)
+    assert ended.variables == {"i": 1, "j": 2}
+    check_replay(store, child, better)
+
+
 async def test_a_case_moves_twice_and_is_renamed(store: str) -> None:
     ids = await waiting(store, old)
     third = version(step("a"), step("c", c=3), name="renamed")
