@@ -19,6 +19,7 @@ from petriflow.cli.common import (
     screen,
 )
 from petriflow.net.errors import DefinitionError
+from petriflow.workflow import Workflow
 
 
 @app.command()
@@ -39,6 +40,12 @@ def solve(
     max_markings: Annotated[
         int, typer.Option(min=1, help="Give up after so many markings.")
     ] = 5_000_000,
+    bounds: Annotated[
+        bool,
+        typer.Option(
+            "--bounds", help="Of a net, bounds of the throughput instead, whatever its size."
+        ),
+    ] = False,
     as_json: AsJson = False,
     source: Source = None,
     sink: Sink = None,
@@ -50,8 +57,8 @@ def solve(
     Exit code 0 solved, 2 not solvable, with the reason. Example: `petriflow solve model.py`, whose
     workflow has a `timing=`, or `petriflow solve net.pnml --mean arrive=3m --mean serve=2m`
     """
-    from petriflow.simulation.laws import exponential
-    from petriflow.simulation.markov import solve as solved
+    from petriflow.simulation import Timing, exponential, throughput_bounds
+    from petriflow.simulation import solve as solved
 
     model = load(target, source, sink, close)
     durations = {}
@@ -61,6 +68,18 @@ def solve(
             raise DefinitionError(f"--mean {given}: write NAME=TIME, as in --mean pay=5m")
         durations[name] = exponential(_length(length))
     changes: dict[str, Any] = {"durations": durations} if durations else {}
+    if bounds:
+        if isinstance(model, Workflow):
+            raise DefinitionError(
+                f"--bounds: {model.name!r} is a workflow; what its resources can do at most is "
+                "among the figures of `solve`"
+            )
+        answer = throughput_bounds(model, Timing(**changes))
+        if as_json:
+            print_json(answer.to_json())
+        else:
+            screen.print(str(answer), markup=False, soft_wrap=True)
+        return
     with counting("markings") as progress:
         solution = solved(
             model,

@@ -20,6 +20,7 @@ from petriflow.simulation.timing import (
 )
 
 if TYPE_CHECKING:
+    from petriflow.simulation.bounds import throughput_bounds
     from petriflow.simulation.comparison import compare, sweep
     from petriflow.simulation.markov import solve
     from petriflow.simulation.plots import (
@@ -53,6 +54,7 @@ __all__ = [
     "simulate",
     "solve",
     "sweep",
+    "throughput_bounds",
     "triangular",
     "uniform",
 ]
@@ -68,6 +70,7 @@ _HOME = {
     "simulate": "replication",
     "solve": "markov",
     "sweep": "comparison",
+    "throughput_bounds": "bounds",
 }
 
 

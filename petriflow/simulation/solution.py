@@ -16,6 +16,7 @@ from scipy.sparse import csc_array, diags_array  # type: ignore[import-untyped]
 
 from petriflow.analysis.queries.formula import of_one_marking, read_query
 from petriflow.net.errors import DefinitionError, QueryError
+from petriflow.patterns.names import short
 from petriflow.simulation.chain import Chain
 from petriflow.simulation.equations import (
     Answer,
@@ -417,7 +418,10 @@ class CaseSolution(Solution):
             paid = sum(self.plan.pools[a[0]].cost for a in job.needs)
             rows.append((job.task, times, mean, times * mean, times * (job.cost + mean * paid)))
         columns = ["task", "executions", "duration", "work", "cost"]
-        table = pd.DataFrame(rows, columns=columns).set_index("task")
+        table = pd.DataFrame(rows, columns=columns)
+        ids = [job.task for job in self.plan.jobs]
+        table["task"] = [short(id, ids) for id in ids]
+        table = table.set_index("task")
         return table if table["cost"].any() else table.drop(columns="cost")
 
     @cached_property
@@ -428,9 +432,13 @@ class CaseSolution(Solution):
         pd = pandas()
         rows = []
         for n, pool in enumerate(self.plan.pools):
-            users = [j for j in self.plan.jobs if any(n in any_of for any_of in j.needs)]
-            if all(any_of == (n,) for j in users for any_of in j.needs if n in any_of):
-                work = float(self.tasks["work"][[j.task for j in users]].sum())
+            users = [
+                (k, j)
+                for k, j in enumerate(self.plan.jobs)
+                if any(n in any_of for any_of in j.needs)
+            ]
+            if all(any_of == (n,) for _, j in users for any_of in j.needs if n in any_of):
+                work = float(self.tasks["work"].iloc[[k for k, _ in users]].sum())
                 rows.append((pool.name, pool.most, work, pool.most / work if work else math.inf))
         columns = ["resource", "size", "work", "most"]
         return pd.DataFrame(rows, columns=columns).set_index("resource")

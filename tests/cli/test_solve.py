@@ -51,7 +51,7 @@ def test_a_workflow_is_solved_with_its_own_timing(cli: Cli) -> None:
     code, out, _ = cli("order", "--json", "--mean", "ship=30m")
     found = json.loads(out)
     assert found["cycle_time"]["mean"] == pytest.approx(32)
-    assert found["tasks"]["order/ship"]["work"] == pytest.approx(30)
+    assert found["tasks"]["ship"]["work"] == pytest.approx(30)
 
 
 @pytest.mark.promise("CLI-50")
@@ -78,6 +78,18 @@ def test_what_cannot_be_solved_is_exit_code_2_with_the_reason(
     code, out, err = cli(*arguments)
     assert (code, out) == (2, "")
     assert reason in err
+
+
+def test_bounds_need_no_state_space(cli: Cli) -> None:
+    given = ["--mean", "arrive=1m", "--mean", "serve=30"]
+    code, out, _ = cli("queue", "--bounds", *given)
+    assert code == 0
+    assert "arrive      0.0111111  0.0166667" in out
+    code, out, _ = cli("queue", "--bounds", "--json", *given)
+    assert json.loads(out)["upper"]["serve"] == pytest.approx(1 / 60)
+    code, _, err = cli("order", "--bounds")
+    assert code == 2
+    assert "'order' is a workflow" in err
 
 
 def test_constants_are_taken_for_stages_where_that_is_asked_for(cli: Cli) -> None:

@@ -144,6 +144,8 @@ class _Found:
 
 #: From so many markings on, loading the compiled loops pays; once they are there, from so many.
 LARGE, LARGE_ONCE_LOADED = 50_000, 2_000
+#: Where ranks decide, so many larger markings that prove no growth are looked at each time.
+ENOUGH = 50
 
 
 def _explore(
@@ -332,7 +334,7 @@ def _find_pump(
         fewer.append(before)
     seen = bytearray(len(states))
     best: Pump | None = None
-    earliest = len(states)
+    earliest, failed = len(states), 0
     for leaf in range(frontier, len(states)):
         here = leaf
         while here > 0 and not seen[here]:
@@ -348,6 +350,9 @@ def _find_pump(
                     if pump is not None:
                         best, earliest = pump, here
                         break
+                    failed += 1
+                    if ranks is not None and failed == ENOUGH:
+                        return best
                 before = parent[before]
                 while before >= 0 and total[before] >= tokens:
                     before = fewer[before]
