@@ -148,6 +148,21 @@ def test_the_picture_is_moved_and_enlarged(lab: Lab) -> None:
     assert enabled(board) == ["parcel/parallel-1.split"], "dragging fires nothing"
 
 
+def test_where_the_tokens_go_comes_into_sight(lab: Lab) -> None:
+    board = lab.run(1).locator(".pfb")
+    for _ in range(6):
+        board.get_by_label("Larger (+)").click()
+    board.focus()
+    steps = ("parallel-1.split", "parallel-1/pick", "parallel-1/weigh", "parallel-1.join")
+    for n, step in enumerate(steps, 1):
+        node = board.locator(f"g[data-id='parcel/{step}']")
+        node.focus()
+        lab.page.keyboard.press("Enter")
+        at(board, n)
+        seen, moved = board.locator(".pfb-stage").bounding_box(), node.bounding_box()
+        assert seen["x"] <= moved["x"] <= seen["x"] + seen["width"]
+
+
 @pytest.mark.promise("DRAW-9")
 def test_a_witness_is_played_back_to_the_fault(lab: Lab) -> None:
     board = lab.run(3).locator(".pfb")

@@ -155,9 +155,11 @@ class Board {
     const held = focused && focused.dataset ? focused.dataset.id : undefined;
     this.stage.innerHTML = this.model.get("picture");
     this.svg = this.stage.querySelector("svg");
+    this.svg.setAttribute("role", "group"); // what is in an image cannot be reached by a reader
     const box = this.svg.viewBox.baseVal;
     this.full = { x: box.x, y: box.y, width: box.width, height: box.height };
     if (!this.view) this.begin();
+    this.follow(state.moves);
     this.look();
     for (const id of state.enabled) {
       const node = this.node(id);
@@ -252,6 +254,17 @@ class Board {
     const x = width > this.full.width ? this.full.x - (width - this.full.width) / 2 : this.full.x;
     const y = this.full.y + Math.min(0, (this.full.height - height) / 2);
     this.view = { x, y, width, height };
+  }
+
+  // Where the tokens went comes into sight, if it is not.
+  follow(moves) {
+    const spots = [moves?.through, ...(moves?.into ?? [])].map((id) => id && this.centre(id));
+    for (const [x, y] of spots.filter(Boolean)) {
+      const { x: left, y: top, width, height } = this.view;
+      const margin = Math.min(90, width / 4, height / 4);
+      this.view.x += Math.min(0, x - margin - left) + Math.max(0, x + margin - left - width);
+      this.view.y += Math.min(0, y - margin - top) + Math.max(0, y + margin - top - height);
+    }
   }
 
   look() {
