@@ -13,10 +13,8 @@ from petriflow.cli.cases_app import (
     DEFAULT,
     ModelFile,
     Url,
-    _at,
     _opened,
     _order,
-    _table,
     _workflow,
     cases,
 )
@@ -67,11 +65,8 @@ def work(
         found = listed(opened, which)
     if as_json:
         print_json({"items": [asdict(item) for item in found]})
-    elif not found:
-        screen.print("nothing waits for a person")
-    else:
-        rows = ((i.task, i.role, _at(i.offered_at), i.holder or "", i.id) for i in found)
-        _table(("task", "role", "offered (UTC)", "held by", "item"), rows)
+    else:  # not as a table that is fitted to the terminal: an id that is cut off is of no use
+        screen.print(str(found), markup=False, soft_wrap=True)
 
 
 @cases.command()

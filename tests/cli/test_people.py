@@ -41,7 +41,9 @@ def test_a_person_lists_claims_gives_back_and_completes(cli: Cli) -> None:
     ann = (*ORDER, "--as", "ann", "--role", "reviewer")
     said = cases(cli, "claim", item, *ann)
     assert (said.code, said.json["done"], said.json["status"]) == (0, True, "running")
-    assert "ann" in cli("cases", "work", "--held-by", "ann").out
+    told = cli("cases", "work", "--held-by", "ann").out
+    assert "ann" in told
+    assert item in told, "whole, however narrow the terminal is"
     (wait,) = cases(cli, "explain", line["case_id"]).json["waits"]
     assert (wait["kind"], wait["element"]) == ("person", "w/review")
     assert wait["why"].startswith("held by 'ann' since 20")
