@@ -67,7 +67,8 @@ def audit(url: str, workflows: Iterable[Workflow], log: Path | None, allowed: Al
         begun, done = _one(id, row, events.get(id, []), known[row["definition"]], found, allowed)
         firings.update(begun.keys())
         if log is not None:
-            bodies = [f for f in done if f in begun and begun[f].calls is None]
+            finished = {f: begun[f] for f in done if f in begun}
+            bodies = [f for f, t in finished.items() if t.calls is None and t.role is None]
             found.lost += [f"{f} completed, but no body ran" for f in bodies if not seen[f]]
     found.tasks = firings.total()
     stray = [f for f in seen if not firings[f]]

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from petriflow import Engine, TaskContext, Workflow, call, collect, task
-from petriflow.net.errors import StoreError, UnknownCase
+from petriflow import Engine, TaskContext, Workflow, call, collect, human, task
+from petriflow.net.errors import ItemConflict, StoreError, UnknownCase, UnknownItem
 from petriflow.patterns import (
     cancel_region,
     critical_section,
@@ -141,7 +141,42 @@ crowds = Workflow(
     ),
     merge={"seen": collect, "found": collect},
 )
-flows = (routes, talks, crowds)
+
+
+def booking(name: str) -> Any:
+    async def undo(case: TaskContext) -> None:
+        note(case)
+        await asyncio.sleep(0.003)
+
+    async def body(case: TaskContext) -> Mapping[str, Any]:
+        note(case)
+        await asyncio.sleep(0.003)
+        return {"seen": name}
+
+    return task(name=name, compensate=task(name=f"un{name}", retries=1)(undo))(body)
+
+
+@task(on_failure="incident")
+async def pay(case: TaskContext) -> Mapping[str, Any]:
+    """Waits for a person in every third case."""
+    note(case)
+    if case["n"] % 3 == 0 and case.attempt == 1:
+        raise OSError("the bank is closed")
+    return {"seen": "pay"}
+
+
+#: Tasks that can be undone, work of a person, and incidents.
+sagas = Workflow(
+    "sagas",
+    sequence(
+        parallel(booking("room"), booking("flight"), name="book"),
+        human("approve", role="boss"),
+        pay,
+        step("post"),
+    ),
+    merge={"seen": collect},
+)
+flows = (routes, talks, crowds, sagas)
 everything = (*flows, called)
 
 
@@ -150,9 +185,8 @@ def allowed(workflow: str, variables: Mapping[str, Any]) -> set[str]:
     if workflow == "called":
         return {"completed", "cancelled"}
     n = variables["n"]
-    if workflow == "routes" and n % 10 == 8:
-        return {"failed", "cancelled"} if n % 30 == 28 else {"failed"}
-    return {"completed", "cancelled"} if n % 30 == 28 else {"completed"}
+    usual = "failed" if workflow == "routes" and n % 10 == 8 else "completed"
+    return {usual, "cancelled"} if n % 5 == 3 else {usual}
 
 
 async def begin(engine: Engine, number: int) -> None:
@@ -165,10 +199,10 @@ async def begin(engine: Engine, number: int) -> None:
 
 async def begin_one(engine: Engine, n: int) -> None:
     variables = {"n": n, "turns": 0, "seen": [], "found": -1}
-    if n % 3 == 2:
+    if flows[n % 4] is crowds:
         variables["found"] = []
     with suppress(UnknownCase):  # another engine was quicker
-        await patiently(engine, lambda: engine.start(flows[n % 3], variables, key=f"{n}"))
+        await patiently(engine, lambda: engine.start(flows[n % 4], variables, key=f"{n}"))
 
 
 async def patiently(engine: Engine, ask: Callable[[], Awaitable[T]]) -> T:
@@ -186,7 +220,7 @@ def elsewhere(engine: Engine) -> Iterator[None]:
     """The case has ended, another engine has it or takes it just now, or the server is away."""
     try:
         yield
-    except (UnknownCase, StoreError):
+    except (UnknownCase, UnknownItem, ItemConflict, StoreError):
         engine.check()  # unless the engine itself has failed
 
 
@@ -208,10 +242,16 @@ async def meet(engine: Engine, id: str, workflow: str, status: str, chance: rand
             await engine.resume(id)
     elif kind < 0.04:
         await engine.suspend(id, "the world was in the mood")
-    elif kind < 0.08:
+    elif kind < 0.12:
         n = (await engine.outcome(id)).variables["n"]
-        if n % 30 == 28:
+        if n % 5 == 3:
             await engine.cancel(id, "the world had enough")
+    elif workflow == "sagas":
+        for item in await engine.work(case=id):
+            await engine.complete_task(item, {"seen": "approve"}, by="world", roles="boss")
+        for incident in await engine.incidents(workflow="sagas"):
+            with elsewhere(engine):
+                await engine.retry(incident.case_id, incident=incident.incident)
     elif workflow == "talks":
         name = chance.choice(("stop", "answered", "paid"))
         await engine.signal(id, name, {"seen": name}, key=name)

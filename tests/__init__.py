@@ -1,0 +1,1 @@
+"""The tests: a package, lest the `tests` that some library installs be found in its place."""
