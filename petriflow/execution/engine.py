@@ -181,12 +181,12 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, M
                     self._store.define, hash, workflow.name, workflow.document(), self._clock.now()
                 )
             await self._take_all()
-        except BaseException:
+            self._observers.counted(await self._in_writer(self._store.counts))
+            kept = await self._missed(True) if self._store.lease is None else []
+        except BaseException:  # whatever the store refuses, its file is free for the next engine
             await self._bodies.stop()
             await self._shut()
             raise
-        self._observers.counted(await self._in_writer(self._store.counts))
-        kept = await self._missed(True) if self._store.lease is None else []
         self._ringing = asyncio.create_task(self._timers.go())
         self._leases = asyncio.create_task(self._keep_leases())
         self._matching = asyncio.create_task(self._match_for_ever())

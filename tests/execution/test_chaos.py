@@ -93,8 +93,8 @@ def test_a_disk_that_is_full_again_and_again(
         while said := trouble(mixed.main(url, 90, full)):
             assert "the disk is full; what was committed is safe" in said
             full += 1
-            pages += 12
-    assert full >= 5
+            pages += 8
+    assert full >= 3
     look(url, log, 90)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 
 from petriflow import Engine, TaskContext, Workflow, reduce, task
 from petriflow.execution.store import ownership
+from petriflow.execution.store.sqlite import SqliteStore
 from petriflow.net.errors import StoreError
 from petriflow.patterns import deferred_choice, event, parallel, sequence, timer
 from petriflow.testing import VirtualClock
@@ -304,3 +306,23 @@ def test_a_clock_of_an_earlier_loop_does_not_disturb_the_next() -> None:
     assert asyncio.run(month(kept)) == 30 * 86_400
     assert asyncio.run(month(VirtualClock(now=0))) == 30 * 86_400
     assert asyncio.run(month(kept)) == 60 * 86_400  # the same one again, in a third loop
+
+
+@pytest.mark.promise("STORE-4")
+@pytest.mark.parametrize("when", ["define", "open_cases", "counts"])
+async def test_a_store_that_fails_while_an_engine_begins_is_free_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """A database that is locked for a moment, say; else its file would be "in use" for ever."""
+    store = f"sqlite:///{tmp_path / 'x.db'}"
+    flow = Workflow("w", step("a"))
+
+    def refuse(*_: Any) -> None:
+        raise StoreError("the database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteStore, when, refuse)
+        with pytest.raises(StoreError, match="the database is locked"):
+            await Engine(store, workflows=[flow]).__aenter__()
+    async with Engine(store, workflows=[flow]) as engine:
+        assert (await (await engine.start(flow)).wait()).completed
