@@ -71,7 +71,7 @@ Engine = Callable[[Graph], Layout]
 #: is easier than reading small.
 WIDE = 1400.0
 
-#: Of more nodes than this, a picture is not laid out again to get a little smaller.
+#: Of more nodes than this, a picture is not laid out once more to get a little lower.
 MANY = 250
 
 #: No wire comes closer to a box that is not its own.
@@ -193,13 +193,12 @@ def _fold(request: dict[str, Any], options: dict[str, Any]) -> Any:
         # Rows are never full, hence the room for more than the area asks for. A net that the
         # first attempt leaves as wide as it was is nowhere narrow enough to be folded.
         aspect = min(2.0, 1.7 * WIDE**2 / (width * (height + 60.0)))
-        hurried = len(request["nodes"]) > MANY
         for attempt in range(3):
             folded = options | {"wrap": {"viewport_aspect": aspect / 1.6**attempt}}
             laid = engine.layout(request, options=folded)
-            if not (WIDE * 1.2 if hurried else WIDE) < _size(laid)[0] < width:
+            if not WIDE < _size(laid)[0] < width:
                 break
-        if hurried:
+        if len(request["nodes"]) > MANY:
             return laid
         # Over a long net the branches drift apart, and this pulls them together, mostly.
         dense = engine.layout(request, options=folded | {"compaction": {"mode": "priority"}})
