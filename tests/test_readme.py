@@ -52,3 +52,10 @@ def test_what_is_asked_of_the_order_is_answered_as_the_comments_say() -> None:
     ask = [eval(ast.unparse(line), names) for line in (always, never, proof)]
     assert (ask[0].verdict, ask[1].verdict) == ("yes", "no")
     assert check_certificate(ask[2], names["order"].net).ok
+
+
+def test_a_second_clerk_shortens_the_wait_for_sure() -> None:
+    exec(compile(BLOCKS[0], "order.py", "exec"), names := {})
+    exec(compile(BLOCKS[-1], "timing.py", "exec"), names)
+    assert names["changes"].loc[("more", "waiting time"), "sure"]
+    assert names["changes"].loc[("more", "waiting time"), "change"] < 0
