@@ -265,14 +265,15 @@ class Desk(Orders):
         self.check()
         return await self._in_writer(self._store.counts)
 
-    async def history(self, case_id: str) -> History:
+    async def history(self, case: CaseHandle | str) -> History:
         """The stored events of a case, in order; the values of secret variables are masked.
 
         Raises:
             UnknownCase: there is no such case.
         """
         self.check()
-        return await self._in_writer(history, self._store, case_id)
+        id = case if isinstance(case, str) else case.id
+        return await self._in_writer(history, self._store, id)
 
     async def log(self, workflow: Workflow | str) -> EventLog:
         """What the stored cases of a workflow have done, as an event log: `log.save("x.xes")`
@@ -285,14 +286,15 @@ class Desk(Orders):
         self.check()
         return await self._in_writer(event_log, self._store, self._find(workflow))
 
-    async def outcome(self, case_id: str) -> Outcome:
+    async def outcome(self, case: CaseHandle | str) -> Outcome:
         """What the store holds of a case, ended or not.
 
         Raises:
             UnknownCase: there is no such case.
         """
         self.check()
-        stored = await self._in_writer(self._store.case, case_id)
+        id = case if isinstance(case, str) else case.id
+        stored = await self._in_writer(self._store.case, id)
         secret = await self._in_writer(secrets, self._store, stored.definition)
         variables = {n: w[0] for n, w in stored.variables["scopes"][""][2].items()}
         status = cast(Status, stored.status)

@@ -420,6 +420,8 @@ async def test_an_engine_says_what_it_cannot_do() -> None:
         case = await engine.start("w", {})
         assert (await case.wait()).completed
         assert await engine.case(case.id) is case
+        assert (await engine.history(case)).records == (await engine.history(case.id)).records
+        assert await engine.outcome(case) == await engine.outcome(case.id)
         with pytest.raises(UnknownCase, match="no case 'x'"):
             await engine.case("x")
     with pytest.raises(StoreError, match="stopped"):
