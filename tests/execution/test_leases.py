@@ -178,6 +178,34 @@ async def test_what_an_engine_begins_after_it_was_buried_is_taken_over_too(datab
         assert seen == [f"{case.id}/w/1"] * 2
 
 
+@pytest.mark.slow
+@pytest.mark.promise("STORE-10")
+async def test_an_engine_that_was_stopped_within_a_commit_keeps_no_case_from_others(
+    database: str,
+) -> None:
+    """The server waits for what it would have sent next, with the rows of its cases locked."""
+
+    async def hold(case: TaskContext) -> None:
+        await asyncio.sleep(60)
+
+    small = Workflow("w", hold)
+    async with Engine(database, workflows=[small]) as one:
+        case = await one.start(small)
+        one._leases.cancel()
+        name = {"application_name": one._store.engine}  # type: ignore[attr-defined]
+        stopped = sa.create_engine(database, connect_args=name)
+        with stopped.connect() as commit:
+            commit.execute(sa.text("SELECT id FROM cases FOR UPDATE"))
+            expire(database)
+            async with Engine(database, workflows=[small]) as two:
+                assert case.id not in two._handles  # it is locked
+                await until_there(lambda: case.id in two._handles)
+            with pytest.raises(sa.exc.OperationalError):
+                commit.execute(sa.text("SELECT 1"))
+            commit.invalidate()
+        stopped.dispose()
+
+
 async def until_there(condition: Callable[[], bool]) -> None:
     """Wait for what another engine does in its own time."""
     async with asyncio.timeout(30):
