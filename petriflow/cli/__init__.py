@@ -47,7 +47,9 @@ def _options(
 
 def main() -> None:
     """The entry point: errors that are the user's to mend become a message and exit code 2."""
-    warnings.showwarning = lambda message, *_: notes.print(f"note: {message}", markup=False)
+    warnings.showwarning = lambda message, *_: notes.print(
+        f"note: {message}", markup=False, soft_wrap=True
+    )
     try:
         app()
     except PetriflowError as error:
@@ -64,5 +66,6 @@ def main() -> None:
             "set PETRIFLOW_DEBUG=1 to see where, and tell us",
             style="red",
             markup=False,
+            soft_wrap=True,
         )
         sys.exit(70)

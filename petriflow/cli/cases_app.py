@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -31,6 +32,7 @@ cases = typer.Typer(no_args_is_help=True, help="The cases of a store: look at th
 
 Url = Annotated[str, typer.Option("--store", metavar="URL", help="Where cases are kept.")]
 DEFAULT = "sqlite:///petriflow.db"
+WIDE = 100_000  # columns, more than any row has
 Case = Annotated[str, typer.Argument(metavar="CASE", help="The case's id.", show_default=False)]
 Models = Annotated[
     list[str],
@@ -377,7 +379,8 @@ def _require(store: str) -> None:
     from petriflow.execution.store import store_exists
 
     if not store_exists(store):
-        raise StoreError(f"there is no store {store!r}")
+        maker = "run" if store.startswith("sqlite") else "db upgrade --store URL"
+        raise StoreError(f"there is no store {store!r}; `petriflow {maker}` makes it")
 
 
 @contextmanager
@@ -395,12 +398,15 @@ def _opened(url: str, *, write: bool = False) -> Iterator[Store]:
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     lines = [list(map(escape, row)) for row in rows]
-    table = Table(*headings, box=None)
+    table = Table(box=None)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")  # nothing is cut
     # The first column is there to be copied, however narrow the screen is.
     table.columns[0].min_width = max((len(line[0]) for line in lines), default=0)
     for line in lines:
         table.add_row(*line)
-    screen.print(table)
+    # In a pipe or a file a row is a line, as wide as it must be.
+    (screen if screen.is_terminal else Console(width=WIDE, highlight=False)).print(table)
 
 
 def _at(moment: float) -> str:

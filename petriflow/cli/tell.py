@@ -66,5 +66,7 @@ def tell(
         screen.print(f"case {taker} has taken it", markup=False, soft_wrap=True)
     else:
         word = "it is kept until a case waits for it" if kept else "nobody waits for it: it is lost"
+        if not flows:  # it was not looked for one
+            word = "it is kept: an engine gives it to the case that waits for it, now or later"
         screen.print(word, markup=False)
     raise typer.Exit(0 if taker is not None or kept else 1)

@@ -128,7 +128,7 @@ class Messages(Orders):
         names = ", ".join(map(repr, sorted(known))) or "none"
         raise DefinitionError(
             f"no workflow of this engine waits for {event!r} by what it is about; it knows {names};"
-            " keep=True keeps it for a workflow that does"
+            " keep=True, or `cases tell` without --model, keeps it for a workflow that does"
         )
 
     async def _give(self, message: Message, *, kept: bool) -> str | None:

@@ -52,6 +52,9 @@ def test_a_case_is_listed_shown_explained_and_told(cli: Cli) -> None:
     ]
     assert not cases(cli, "explain", id).json["registered"]
     events = cases(cli, "history", id).json["events"]
+    rows = cli("cases", "history", id).out.splitlines()[1:]  # in a pipe a row is a line, and whole
+    assert [row.split()[0] for row in rows] == [str(event["seq"]) for event in events]
+    assert all(", ".join(e["fired"]) in row for e, row in zip(events, rows, strict=True))
     assert [e["kind"] for e in events] == ["CaseStarted", "TaskCompleted"]
     for command in (("list",), ("show", id), ("explain", id), ("history", id)):
         said = cli("cases", *command)
@@ -106,6 +109,8 @@ def test_an_event_is_told_by_what_it_is_about(cli: Cli) -> None:
 
 def test_without_its_model_an_event_is_kept_for_the_next_engine(cli: Cli) -> None:
     id: str = cli("run", model(PAID), "--json").json["case"]
+    said = cli("cases", "tell", "paid", "--about", "9")
+    assert said.out.startswith("it is kept: an engine gives it")  # no model: nobody was looked for
     said = cases(cli, "tell", "paid", "--about", "7", "--set", "by=card")
     assert (said.code, said.json["kept"]) == (0, True)
     cli("run", "m.py", "--continue")
@@ -128,7 +133,7 @@ def test_a_case_is_cancelled_and_removed(cli: Cli) -> None:
     ("arguments", "complaint"),
     [
         (("list", "--status", "done"), "no case is ever 'done'"),
-        (("list", "--store", "sqlite:///other.db"), "there is no store"),
+        (("list", "--store", "sqlite:///other.db"), "`petriflow run` makes it"),
         (("show", "nobody"), "has no case 'nobody'"),
         (("suspend", "nobody", "--model", "m.py"), "has no case 'nobody'"),
         (("signal", "CASE", "gone", "--model", "m.py"), "does not wait for 'gone'"),

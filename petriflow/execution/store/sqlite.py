@@ -70,7 +70,8 @@ class SqliteStore(SqlStore):
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise StoreError(
-                f"store {file!r} is in use by another engine; stop that one, or take another file"
+                f"store {file!r} is in use by another engine, and one at a time has a SQLite file; "
+                "stop that one, or have both share a postgresql:// store"
             ) from None
         except OSError as error:
             raise StoreError(f"store {file!r} cannot be opened: {error}") from None
