@@ -28,6 +28,7 @@ from petriflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from petriflow.execution import CaseHandle, Outcome, Record
+    from petriflow.execution.observer import Observer
 
 
 @app.command()
@@ -85,13 +86,24 @@ async def _run(
     started: dict[tuple[str, str], float] = {}
     tell = _teller(workflow, out, started)
     others: list[dict[str, Any]] = []
-    async with Engine(store, workflows=[workflow], on_event=tell) as engine:
-        cases = [*await engine.open_cases()] if go_on else [await engine.start(workflow, variables)]
-        for case in cases if go_on else ():
+    seen: dict[str, CaseHandle] = {}
+
+    def continued(case: CaseHandle) -> None:
+        if case.id not in seen and case.workflow.name == workflow.name and not case.parent_id:
+            seen[case.id] = case
             out.print(f"case {case.id} of {workflow.name}, continued", style="bold", markup=False)
             for task in case.at_work:
                 started[case.id, task] = time.time()
                 out.print(f"  [dim]▸ {_label(task)}[/]")
+
+    observers = [_watcher(continued)] if go_on else []
+    async with Engine(store, workflows=[workflow], on_event=tell, observers=observers) as engine:
+        if go_on:  # those at work went on as the engine was entered, and may have ended by now
+            for case in await engine.open_cases():
+                continued(case)
+            cases = list(seen.values())
+        else:
+            cases = [await engine.start(workflow, variables)]
         for id, name in engine.left.items() if go_on else ():
             if name == workflow.name:
                 why = (
@@ -176,6 +188,18 @@ def _awaited(case: CaseHandle) -> str:
         for task in case.asks
     )
     return " or ".join(dict.fromkeys([*people, *words.values()]))
+
+
+def _watcher(continued: Callable[[CaseHandle], None]) -> Observer:
+    """Tells of each case that an engine goes on with, before anything of it goes on."""
+    from petriflow.execution.observer import Observer
+
+    class Watcher(Observer):
+        def opened(self, case: CaseHandle, at: float, again: bool) -> None:
+            if again:
+                continued(case)
+
+    return Watcher()
 
 
 def _teller(
