@@ -352,7 +352,8 @@ async def _serve(
     async with Engine(store, workflows=flows, observers=observers, redis=redis) as engine:
         names = ", ".join(flow.name for flow in flows)
         count = sum((await engine.counts()).values())
-        notes.print(f"running {names}: {count} open cases", markup=False)
+        word = "1 open case" if count == 1 else f"{count} open cases"
+        notes.print(f"running {names}: {word}", markup=False)
         for id, name in engine.left.items():
             notes.print(f"case {id} of {name} waits for its own version", markup=False)
         while not stop.is_set():

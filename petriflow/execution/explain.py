@@ -75,8 +75,8 @@ class Explanation(Listing):
                 told += f"is {self.status}"
         if not self.registered:
             told += (
-                "; its definition is not registered here: it waits for an engine that was given "
-                "the workflow that it was started with"
+                "; its definition is not registered here: an engine that has the workflow that it "
+                "was started with carries it on"
             )
         if self.last_error is not None:
             told += f"; the last error was: {self.last_error}"
@@ -220,19 +220,17 @@ def _outside(
         if at is not None:
             yield Wait("timer", transition, f"due {_moment(at)}")
             continue
-        name = transition
+        what = "its event has not been told; the workflow says what it is called"
         if program is not None:
             trigger = program.triggers[program.net.transition_index[transition]]
             if isinstance(trigger, Timer):  # its time is still to be stored
                 yield Wait("timer", transition, f"{trigger.seconds:g} s from when it was begun")
                 continue
-            name = trigger.name
+            what = f"the event {trigger.name!r} has not been told"
             about = stored.control.get("about", {}).get(transition)
             if isinstance(trigger, Event) and about is not None:
-                what = f"the event {name!r} about {trigger.about}={about} has not been told"
-                yield Wait("event", transition, what)
-                continue
-        yield Wait("event", transition, f"the event {name!r} has not been told")
+                what = f"the event {trigger.name!r} about {trigger.about}={about} has not been told"
+        yield Wait("event", transition, what)
 
 
 def _steps(stored: StoredCase, program: Program) -> Iterator[Wait]:

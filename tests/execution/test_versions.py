@@ -531,7 +531,7 @@ async def test_a_case_whose_version_nobody_has_is_told_of_and_goes_on_when_it_co
     async with Engine(store, workflows=[new]) as engine:
         told = await engine.explain(ids[0])
         assert not told.registered
-        assert "its definition is not registered here: it waits for an engine" in str(told)
+        assert "its definition is not registered here: an engine that has" in str(told)
         assert dict(engine.left) == {ids[0]: "w"}
         with pytest.raises(UnknownCase, match="is of another version of workflow 'w'"):
             await engine.signal(ids[0], "go")
