@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, overload
 
 from petriflow.analysis.display import Listing
 from petriflow.execution.store import Record, Store
-from petriflow.net.errors import DefinitionError
 from petriflow.workflow.secrets import hidden
 from petriflow.workflow.variables import Data
 
@@ -71,16 +70,9 @@ class History(Listing, Sequence[Record]):
 
         The columns are those of a `Record`, with `task` and `error`; `at` is a time in UTC, `fired`
         the list of transitions, `delta` and `data` mappings.
-
-        Raises:
-            DefinitionError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise DefinitionError(
-                "a table needs pandas; install it: pip install 'petriflow[pandas]'"
-            ) from None
+        import pandas
+
         names = [field.name for field in fields(Record)]
         names[4:4] = ["task", "error"]
         rows = [[getattr(record, name) for name in names] for record in self.records]

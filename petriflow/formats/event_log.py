@@ -120,17 +120,9 @@ class EventLog(Sequence[Trace]):
                 }
 
     def to_pandas(self) -> DataFrame:
-        """A table of pandas', one row an event, with the columns that pm4py expects.
+        """A table of pandas', one row an event, with the columns that pm4py expects."""
+        import pandas
 
-        Raises:
-            FormatError: pandas is not installed.
-        """
-        try:
-            import pandas
-        except ImportError:
-            raise FormatError(
-                "a table needs pandas; install it: pip install 'petriflow[pandas]'"
-            ) from None
         table = pandas.DataFrame(list(self.rows()))
         if "time:timestamp" in table:
             table["time:timestamp"] = pandas.to_datetime(table["time:timestamp"], utc=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, diags_array  # type: ignore[import-untyped]
 
 from petriflow.analysis.queries.formula import of_one_marking, read_query
-from petriflow.net.errors import DefinitionError, QueryError
+from petriflow.net.errors import QueryError
 from petriflow.patterns.names import short
 from petriflow.simulation.chain import Chain
 from petriflow.simulation.equations import (
@@ -151,7 +151,8 @@ class Solution:
         """Figures over time, from the beginning: the probability of each condition, or without
         conditions the mean number of tokens on each place of the model. A row for each time.
         """
-        pd = pandas()
+        import pandas as pd
+
         at = [float(t) for t in times]
         if any(not 0 <= t < math.inf for t in at):
             raise QueryError(f"transient: times are numbers of 0 or more, not {at}")
@@ -274,7 +275,8 @@ class NetSolution(Solution):
 
     def distribution(self, place: str) -> pd.Series:
         """The probability of each number of tokens on a place."""
-        pd = pandas()
+        import pandas as pd
+
         id = self.plan.net.place(place).id
         tokens = self._tokens([p.id for p in self._places].index(id)).astype(np.int64)
         return pd.Series(np.bincount(tokens, self.x), name="probability").rename_axis(place)
@@ -289,7 +291,8 @@ class NetSolution(Solution):
         """Of each transition the `throughput`, how many firings are under way (`busy`), and the
         part of its servers that are (`utilisation`).
         """
-        pd = pandas()
+        import pandas as pd
+
         rows = []
         for n, (id, rate) in enumerate(self.throughput.items()):
             law, servers = self.plan.laws[n], self.plan.servers[n]
@@ -304,7 +307,8 @@ class NetSolution(Solution):
         """Of each place the mean number of `tokens`, the part of time it is `marked`, and how long
         a token `stays` (Little's law).
         """
-        pd = pandas()
+        import pandas as pd
+
         flow = self.throughput
         entered = dict.fromkeys((p.id for p in self._places), 0.0)
         for t in self.plan.net.transitions:
@@ -329,7 +333,8 @@ class NetSolution(Solution):
         """The sets of markings that are never left again: the `probability` to come there, how many
         `markings` they have, and the first of them; one that is `dead` enables nothing.
         """
-        pd = pandas()
+        import pandas as pd
+
         rows = [
             (
                 chance,
@@ -346,7 +351,8 @@ class NetSolution(Solution):
 
     def markings(self, most: int = 20) -> pd.Series:
         """The probability of the likeliest markings in which time passes."""
-        pd = pandas()
+        import pandas as pd
+
         order = np.argsort(-self.x, kind="stable")[:most]
         index = [self.chain.marking(int(s)) for s in order]
         return pd.Series(self.x[order], index, name="probability").rename_axis("marking")
@@ -408,7 +414,8 @@ class CaseSolution(Solution):
         """Of each task how often it is done in a case (`executions`), how long it takes then
         (`duration`), and how much `work` it is in all; `cost` where there are costs.
         """
-        pd = pandas()
+        import pandas as pd
+
         names = self.plan.net.transitions
         rows = []
         for job in self.plan.jobs:
@@ -429,7 +436,8 @@ class CaseSolution(Solution):
         """Of each pool how much `work` a case is for it, and how many cases it can do at `most` in
         a unit of time; pools that can stand in for each other are left out.
         """
-        pd = pandas()
+        import pandas as pd
+
         rows = []
         for n, pool in enumerate(self.plan.pools):
             users = [
@@ -446,7 +454,8 @@ class CaseSolution(Solution):
     @cached_property
     def ends(self) -> pd.DataFrame:
         """Where a case ends, with its `probability`, and whether that is the proper end."""
-        pd = pandas()
+        import pandas as pd
+
         done = self.where("completed")
         rows = [
             (self.chain.marking(int(states[0])), chance, bool(done[states[0]]))
@@ -518,21 +527,6 @@ def passage(chain: Chain, goal: NDArray[np.bool_], condition: str, unit: str) ->
         deviation = math.sqrt(max(0.0, 2 * float(again.x.sum()) - mean * mean))
     reaching = Reaching(stopped, chain.first, goal)
     return Passage(condition, unit, probability, mean, deviation, residual, reaching)
-
-
-def pandas() -> Any:
-    """The library of tables.
-
-    Raises:
-        DefinitionError: it is not installed.
-    """
-    try:
-        import pandas
-    except ImportError:
-        raise DefinitionError(
-            "a table needs pandas; install it: pip install 'petriflow[pandas]'"
-        ) from None
-    return pandas
 
 
 def _plain(value: Any) -> Any:
