@@ -5,6 +5,7 @@ from __future__ import annotations
 from petriflow.execution.engine import Engine
 from petriflow.execution.events import Command, StartTask
 from petriflow.execution.handle import CaseHandle
+from petriflow.execution.store import visit_store
 from petriflow.execution.timers import Due
 
 
@@ -12,8 +13,11 @@ class Clerk(Engine):
     """An engine whose hands are tied: what it is told is stored, and leads to no work.
 
     A command line that suspends a case must not begin the bodies of all cases first. What an order
-    calls for (bodies, timers) stands open in the store, and the next engine carries it out.
+    calls for (bodies, timers) stands open in the store, and the next engine carries it out. Where
+    an engine is at work, also on a SQLite file, it carries out the order itself.
     """
+
+    _open = staticmethod(visit_store)
 
     def _carry_out(self, handle: CaseHandle, command: Command) -> None:
         if not isinstance(command, StartTask):

@@ -138,6 +138,9 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, M
             if names.count(name) > 1:
                 raise DefinitionError(f"two workflows are named {name!r}; rename one")
 
+    #: how the store is opened
+    _open = staticmethod(open_store)
+
     # -- its life ---------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
@@ -152,7 +155,7 @@ class Engine(Schedules, Turns, Desk, People, Mending, Versions, Leases, Hints, M
             self._clock, self._ended, self._observers, self._executors, self._limit
         )
         try:
-            self._store: Store = await self._in_writer(open_store, self._url)
+            self._store: Store = await self._in_writer(self._open, self._url)
         except BaseException:
             self._writer.shutdown()
             raise

@@ -26,12 +26,21 @@ from petriflow.workflow import Workflow
 
 log = logging.getLogger("petriflow")
 
+#: Seconds between looks at the orders that guests leave in a SQLite file.
+GUESTS = 0.5
+
 
 class Leases(Orders):
     """The side of `Engine` that has cases, and shares their store with others."""
 
     async def _keep_leases(self) -> None:
         """Renew, take over and let go, again and again; by the real clock, as the database does."""
+        while self._store.lease is None and self._store.guests:
+            await asyncio.sleep(GUESTS)
+            try:
+                await self._work_off()
+            except StoreError as error:
+                log.warning("orders could not be looked up: %s", error)
         while self._store.lease is not None:
             await asyncio.sleep(self._store.lease / 3)
             try:

@@ -98,6 +98,10 @@ class MigrationError(PetriflowError):
     """Cases cannot be moved to another version of their workflow; nothing was changed."""
 
 
+class StoreInUse(StoreError):
+    """Another engine has the SQLite file, and one at a time can have it."""
+
+
 class UnknownCase(PetriflowError, KeyError):
     """No case of this id is in the store."""
 

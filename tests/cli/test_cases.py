@@ -182,7 +182,9 @@ def test_a_worker_goes_on_with_the_open_cases_and_stops_in_good_order(
     first = worker()
     wait_for(lambda: Path("held").exists())
     assert cases(cli, "list").json["cases"][0]["id"] == id  # while the worker has the file
-    assert cases(cli, "suspend", id, "--model", file).code == 2
+    for order, status in (("suspend", "suspended"), ("resume", "running")):
+        said_by = cases(cli, order, id, "--model", file)  # the worker carries it out
+        assert (said_by.code, said_by.json["status"]) == (0, status)
     first.send_signal(number)
     said, _ = first.communicate(timeout=30)
     assert first.returncode == 0, said

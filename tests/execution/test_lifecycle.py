@@ -11,7 +11,7 @@ import pytest
 from petriflow import Engine, TaskContext, Workflow, call, task
 from petriflow.execution.clerk import Clerk
 from petriflow.net import Marking, replay
-from petriflow.net.errors import DefinitionError, UnknownCase
+from petriflow.net.errors import DefinitionError, StoreError, UnknownCase
 from petriflow.patterns import (
     deferred_choice,
     event,
@@ -21,6 +21,7 @@ from petriflow.patterns import (
 )
 
 from .test_engine import MEMORY, JumpingClock, step, until
+from .test_postgres import rows
 
 
 def stored(tmp_path: Path) -> str:
@@ -288,3 +289,50 @@ async def test_a_clerk_takes_orders_and_begins_no_body_and_the_next_engine_carri
     async with Engine(store, workflows=[flow], clock=clock) as engine:
         (case,) = await engine.open_cases()
         assert (await case.wait()).variables == {"by": "ada", "door": 1}
+
+
+@pytest.mark.promise("STORE-15")
+async def test_the_engine_that_has_a_file_carries_out_what_a_clerk_is_told(tmp_path: Path) -> None:
+    door = Door()
+    flow = Workflow("w", parallel(door.task, sequence(event("go"), step("a"))))
+    store = f"sqlite:///{tmp_path / 'x.db'}"
+    async with Engine(store, workflows=[flow]) as engine:
+        case, other = await engine.start(flow, {}), await engine.start(flow, {})
+        async with Clerk(store, workflows=[flow]) as clerk:
+            assert await clerk.suspend(case.id)
+            assert case.status == "suspended"
+            assert await clerk.resume(case.id)
+            assert await clerk.signal(case.id, "go", {"by": "ada"}, key="k")
+            assert not await clerk.signal(case.id, "go", {"by": "ada"}, key="k")
+            with pytest.raises(DefinitionError, match="does not wait for 'stop'"):
+                await clerk.signal(case.id, "stop")
+            with pytest.raises(UnknownCase, match="no case 'x'"):
+                await clerk.suspend("x")
+            door.open.set()
+            outcome = await asyncio.wait_for(case.wait(), 10)
+            assert (outcome.status, outcome.variables["by"]) == ("completed", "ada")
+            with pytest.raises(UnknownCase, match="is not open: it is completed"):
+                await clerk.suspend(case.id)
+            assert other.at_work or other.waits_for
+            waits = asyncio.create_task(clerk.suspend(other.id))
+            await until(lambda: other.status == "suspended")
+            assert await asyncio.wait_for(waits, 10)
+
+
+@pytest.mark.promise("STORE-15")
+async def test_an_order_to_an_engine_that_ends_before_it_is_not_kept(tmp_path: Path) -> None:
+    flow = Workflow("w", sequence(event("go"), step("a")))
+    store = f"sqlite:///{tmp_path / 'x.db'}"
+    async with Engine(store, workflows=[flow]) as engine:
+        case = await engine.start(flow, {})
+        engine._leases.cancel()  # it looks for no orders any more
+        clerk = await Clerk(store, workflows=[flow]).__aenter__()
+        told = asyncio.create_task(clerk.signal(case.id, "go"))
+        await until(lambda: rows(store, "SELECT count(*) FROM orders") == [(1,)])
+    with pytest.raises(StoreError, match="nothing was done, say it again"):
+        await asyncio.wait_for(told, 10)
+    await clerk.__aexit__(None, None, None)
+    assert rows(store, "SELECT count(*) FROM orders") == [(0,)]
+    async with Engine(store, workflows=[flow]) as engine:
+        assert await engine.signal(case.id, "go")
+        assert (await (await engine.case(case.id)).wait()).completed

@@ -244,7 +244,7 @@ async def test_bad_events_are_refused_and_nothing_is_kept(store: str) -> None:
             await engine.tell("payment", about=None)
         with pytest.raises(DefinitionError, match="a key is a text"):
             await engine.tell("payment", about=7, key="")
-        with pytest.raises(VariableError, match="'about' is a object"):
+        with pytest.raises(VariableError, match="'about' is an object"):
             await engine.tell("payment", about=object())
         with pytest.raises(VariableError, match="'payload'"):
             await engine.tell("payment", about=7, payload={"x": object()})
@@ -410,7 +410,7 @@ def test_a_story_tells_events_by_what_they_are_about() -> None:
     for wrong, message in [
         (Tell("ring", 8), "nobody waits for event 'ring' about 8, and it is not kept"),
         (Tell("payment", 8), "does not wait for 'payment' by what it is about"),
-        (Tell("ring", object()), "'about' is a object"),
+        (Tell("ring", object()), "'about' is an object"),
     ]:
         with pytest.raises(StoryError, match=message):
             run_story(lost, wrong, variables={"n": 7})

@@ -18,6 +18,7 @@ from petriflow.execution.store.urls import (
     store_exists,
     store_version,
     upgrade_store,
+    visit_store,
 )
 from petriflow.execution.store.versions import Definition
 from petriflow.execution.store.work import WhichWork, WorkItem
@@ -43,4 +44,5 @@ __all__ = [
     "store_exists",
     "store_version",
     "upgrade_store",
+    "visit_store",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +15,7 @@ from petriflow.execution.notify import Notifier, Postgres
 from petriflow.execution.store import schema
 from petriflow.execution.store.ownership import LEASE, Ownership, among, without
 from petriflow.execution.store.sql import OPEN, SqlStore, cases, compiled, encode
-from petriflow.execution.store.store import Batch, Order, StoredCase, Unreachable
+from petriflow.execution.store.store import Batch, StoredCase, Unreachable
 from petriflow.execution.store.upgrade import upgrade
 from petriflow.net.errors import StoreError
 
@@ -117,17 +116,8 @@ class PostgresStore(SqlStore):
             found = connection.execute(query.where(OPEN, cases.owner == self.engine))
             return {row[0]: row[1] for row in found}
 
-    def open_orders(self, definitions: Collection[str]) -> list[Order]:
-        orders = schema.orders
-        query = (
-            sa.select(*(orders.c[field.name] for field in fields(Order)))
-            .join(schema.cases, cases.id == orders.c.case_id)
-            .where(orders.c.answer.is_(None), cases.definition.in_(definitions))
-            .order_by(orders.c.at)
-        )
-        with self._transaction() as connection:
-            query = query.where(self._mine.may_have(connection))
-            return [Order(**row) for row in connection.execute(query).mappings()]
+    def _may_have(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
+        return self._mine.may_have(connection)
 
     def commit(self, batch: Batch) -> frozenset[str]:
         until = time.monotonic() + RESTART

@@ -248,7 +248,24 @@ class SqlStore:
             return answer
 
     def open_orders(self, definitions: Collection[str]) -> list[Order]:
-        return []
+        orders = schema.orders
+        query = (
+            sa.select(*(orders.c[field.name] for field in fields(Order)))
+            .join(schema.cases, cases.id == orders.c.case_id)
+            .where(orders.c.answer.is_(None), cases.definition.in_(definitions))
+            .order_by(orders.c.at)
+        )
+        with self._transaction() as connection:
+            query = query.where(self._may_have(connection))
+            return [Order(**row) for row in connection.execute(query).mappings()]
+
+    def _may_have(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
+        """Whether a case is this engine's, or may be."""
+        return sa.true()
+
+    @property
+    def guests(self) -> bool:
+        return False
 
     def tell(self, message: Message) -> Message:
         with self._transaction() as connection:

@@ -18,8 +18,10 @@ from sqlalchemy.pool import StaticPool
 
 from petriflow.execution.store import schema
 from petriflow.execution.store.sql import SqlStore, compiled, encode
+from petriflow.execution.store.store import Order, StoredCase
 from petriflow.execution.store.upgrade import upgrade
-from petriflow.net.errors import StoreError
+from petriflow.net.errors import StoreError, StoreInUse
+from petriflow.workflow.variables import Data
 
 
 def _among(column: sa.ColumnElement[str], values: Collection[str]) -> sa.ColumnElement[bool]:
@@ -69,7 +71,7 @@ class SqliteStore(SqlStore):
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise StoreError(
+            raise StoreInUse(
                 f"store {file!r} is in use by another engine, and one at a time has a SQLite file; "
                 "stop that one, or have both share a postgresql:// store"
             ) from None
@@ -94,6 +96,10 @@ class SqliteStore(SqlStore):
         file = self._engine.url.database
         where = f"{platform.node()}:{Path(file).resolve()}" if self._lock and file else self.engine
         return hashlib.sha256(where.encode()).hexdigest()[:32]
+
+    @property
+    def guests(self) -> bool:
+        return self._lock is not None
 
     def close(self) -> None:
         super().close()
@@ -135,12 +141,60 @@ class SqliteReader(SqliteStore):
     def _prepare(self) -> None:
         with self._transaction() as connection:
             connection.exec_driver_sql("PRAGMA query_only = ON")
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            self._require_current(connection)
+
+    def _require_current(self, connection: sa.Connection) -> None:
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if version != schema.VERSION:
             raise StoreError(
                 f"store {self._name!r}: its tables are of version {version}, and version "
                 f"{schema.VERSION} is needed; run `petriflow db upgrade --store URL` once"
             )
+
+
+class SqliteGuest(SqliteReader):
+    """A store that another engine has: its guest has no case, and leaves orders for that engine."""
+
+    def _begin(self, connection: sa.Connection) -> None:
+        SqliteStore._begin(self, connection)
+
+    def _prepare(self) -> None:
+        with self._transaction() as connection:
+            self._require_current(connection)
+
+    def open_cases(self, definitions: Collection[str]) -> list[StoredCase]:
+        return []
+
+    def acquire(
+        self, ids: Collection[str], definitions: Collection[str]
+    ) -> tuple[list[StoredCase], list[StoredCase]]:
+        return [], []
+
+    def open_orders(self, definitions: Collection[str]) -> list[Order]:
+        return []
+
+    def answer(self, order: str) -> Data | None:
+        said = super().answer(order)
+        if said is None and self._is_left():
+            open_ = schema.orders.c.id == order, schema.orders.c.answer.is_(None)
+            with self._transaction() as connection:
+                connection.execute(sa.delete(schema.orders).where(*open_))
+            if (said := super().answer(order)) is None:
+                raise StoreError(
+                    f"store {self._name!r}: the engine that had it has ended before it did this; "
+                    "nothing was done, say it again"
+                )
+        return said
+
+    def _is_left(self) -> bool:
+        """Whether no engine has the file any more."""
+        lock = filelock.FileLock(f"{Path(self._name).resolve()}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return False
+        lock.release()
+        return True
 
 
 def _require_ours(path: Path) -> None:

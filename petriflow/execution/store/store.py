@@ -272,6 +272,11 @@ class Store(Protocol):
         """What came of an order, once it was carried out."""
         ...
 
+    @property
+    def guests(self) -> bool:
+        """Whether others may leave orders here, although no other engine can have a case."""
+        ...
+
     def open_orders(self, definitions: Collection[str]) -> list[Order]:
         """The orders that are this engine's to carry out, the oldest first."""
         ...

@@ -7,9 +7,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from petriflow.execution.store.postgres import PostgresStore, database_version, upgrade_database
-from petriflow.execution.store.sqlite import SqliteReader, SqliteStore, file_version
+from petriflow.execution.store.sqlite import SqliteGuest, SqliteReader, SqliteStore, file_version
 from petriflow.execution.store.store import Store
-from petriflow.net.errors import StoreError
+from petriflow.net.errors import StoreError, StoreInUse
 
 
 def open_store(url: str) -> Store:
@@ -25,6 +25,19 @@ def open_store(url: str) -> Store:
     """
     parsed = _parse(url)
     return SqliteStore(parsed) if _is_sqlite(parsed) else PostgresStore(parsed)
+
+
+def visit_store(url: str) -> Store:
+    """Open a store to give orders; one that another engine has, as its guest: that engine carries
+    them out.
+
+    Raises:
+        StoreError: as `open_store`.
+    """
+    try:
+        return open_store(url)
+    except StoreInUse:
+        return SqliteGuest(_parse(url))
 
 
 def read_store(url: str) -> Store:
