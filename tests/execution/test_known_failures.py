@@ -24,7 +24,7 @@ from petriflow.testing import VirtualClock
 
 from .cluster import Cluster
 from .test_case import trap
-from .test_engine import MEMORY, step
+from .test_engine import MEMORY, step, until
 from .test_leases import expire
 from .test_postgres import check_consistent, rows
 
@@ -166,6 +166,7 @@ async def test_cases_stranded_while_old_and_new_versions_overlap_in_a_deployment
     async with Engine(database, workflows=[new]) as second:
         async with Engine(database, workflows=[old]) as first:
             one, two = await first.start(old), await second.start(new)
+            await until(lambda: f"{one.id}/w/gate/2" in gate.began)
         third = await second.start(new)
         query = f"SELECT status, owner FROM cases WHERE id = '{one.id}'"
         ((status, _),) = await asyncio.to_thread(rows, database, query)
