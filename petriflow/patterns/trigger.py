@@ -28,7 +28,7 @@ def event(name: str, *, about: str | None = None, transient: bool = False) -> Fr
         raise CompositionError(
             f"event {name!r}: about={about!r} is no name of a variable, such as 'order_id'"
         )
-    return _leaf("event", check_name(name), Event(name, not transient, about))
+    return leaf("event", check_name(name), Event(name, not transient, about))
 
 
 def timer(after: Duration, *, name: str | None = None) -> Fragment:
@@ -41,10 +41,11 @@ def timer(after: Duration, *, name: str | None = None) -> Fragment:
     Raises:
         DefinitionError: the duration cannot be read.
     """
-    return _leaf("timer", name, Timer(seconds(after, "timer: after")))
+    return leaf("timer", name, Timer(seconds(after, "timer: after")))
 
 
-def _leaf(pattern: str, name: str | None, trigger: Trigger) -> Fragment:
+def leaf(pattern: str, name: str | None, trigger: Trigger) -> Fragment:
+    """One silent step that waits for something outside."""
     composer = Composer(pattern, name)
     entry, exit = composer.place("in"), composer.place("out")
     composer.silent("happens", entry, exit, trigger=trigger)

@@ -1,20 +1,11 @@
-"""Small fragments, and fragments without what can never happen."""
+"""Fragments without what can never happen."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from petriflow.net import Marking
-from petriflow.patterns.compose import Composer
-from petriflow.patterns.fragment import Fragment, Trigger
-
-
-def waiting(trigger: Trigger) -> Fragment:
-    """One silent step that waits for something."""
-    composer = Composer("bpmn")
-    entry, exit = composer.place("in"), composer.place("out")
-    composer.silent("happens", entry, exit, trigger=trigger)
-    return composer.finish(entry, exit)
+from petriflow.patterns.fragment import Fragment
 
 
 def pruned(fragment: Fragment) -> tuple[Fragment, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from petriflow.formats.bpmn.elements import Definition, Element, Flow, Scope
-from petriflow.formats.bpmn.fragments import pruned, waiting
+from petriflow.formats.bpmn.fragments import pruned
 from petriflow.formats.bpmn.guards import condition
 from petriflow.formats.bpmn.questions import (
     THROWN,
@@ -44,6 +44,7 @@ from petriflow.patterns.fragment import (
     Timer,
     Trigger,
 )
+from petriflow.patterns.trigger import leaf
 
 #: From an inclusive gateway with more ways out, each combination would be too many.
 MOST_WAYS = 8
@@ -469,7 +470,7 @@ class _Builder:
             became = "a block of its own"
         elif element.kind == "receiveTask":
             trigger = self._trigger(element)
-            placed = self._composer.add(waiting(trigger), name)
+            placed = self._composer.add(leaf("bpmn", None, trigger), name)
             became = f"waits for {trigger}"
         else:
             placed = self._composer.add(self._to.bind(element, name), name)
